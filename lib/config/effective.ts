@@ -61,7 +61,8 @@ function textOf({ type, secret }: Option, { value: given, file }: Found, value: 
   if (type === "duration") return value === Infinity ? "forever" : inUnits(Number(value), UNITS_MS);
   if (type === "size") return inUnits(Number(value), UNITS_BYTES);
   if (Array.isArray(value)) return value.join(",");
-  return String(typeof value === "object" ? given : value);
+  if (typeof value !== "object") return String(value);
+  return typeof given === "string" ? given : JSON.stringify(given);
 }
 
 /** A setting with another value: of the process, of a stream, or of a name or pattern below its `collections`. */

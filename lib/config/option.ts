@@ -29,6 +29,9 @@ export const PLACEHOLDERS = {
   worker: "K/N",
   address: "HOST:PORT",
   time: "TIME",
+  types: "",
+  fulltext: "",
+  tableSettings: "",
   mix: "OP=WEIGHT,…",
   seed: "N",
 };
@@ -45,6 +48,9 @@ interface InputTypes {
   omittedPaths: string | readonly string[];
   filter: Json | string;
   pipeline: readonly Json[] | string;
+  types: Json;
+  fulltext: Json;
+  tableSettings: Json;
   partition: Readonly<Record<string, string>> | string;
 }
 

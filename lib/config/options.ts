@@ -3,6 +3,7 @@ import { type Inputs, type OptionTable, prefixed } from "./option.ts";
 import {
   COLLECTION,
   CRATEDB,
+  DESIGN,
   FILE,
   MEMORY,
   MONGODB,
@@ -179,6 +180,14 @@ const WORKLOAD = {
   seed: { type: "seed", default: "random", help: "The same seed repeats operations, ids included" },
 } as const satisfies OptionTable;
 
+/** The options of a table that are flags. */
+const flagsIn = <Table extends OptionTable>(table: Table) =>
+  Object.fromEntries(Object.entries(table).filter(([name]) => !(name in DESIGN))) as Omit<
+    Table,
+    keyof typeof DESIGN
+  >;
+
+const RELAY_FLAGS: Omit<typeof RELAY, keyof typeof DESIGN> = flagsIn(RELAY);
 const { fullDocument: _fullDocument, shards: _shards, ...COMPARED } = COLLECTION;
 const { statementRows, statementBytes, inFlight, lease, retryFor, worker, snapshotReadPreference } = STREAM;
 
@@ -231,16 +240,16 @@ const VERIFY:
   };
 
 export const OPTIONS = {
-  "cdc-relay": { ...FILE, ...RELAY, ...SUPERVISION, ...MONITORING, ...LOGGING },
+  "cdc-relay": { ...FILE, ...RELAY_FLAGS, ...SUPERVISION, ...MONITORING, ...LOGGING },
   // --standby would have the letter of --strict.
   "check": {
     ...FILE,
-    ...RELAY,
+    ...RELAY_FLAGS,
     onHeld: { ...RELAY.onHeld, switches: {} },
     ...prefixed("CDC_CHECK", CHECK),
     ...LOGGING,
   },
-  "plan": { ...FILE, ...RELAY, ...prefixed("CDC_PLAN", PLAN), ...LOGGING },
+  "plan": { ...FILE, ...RELAY_FLAGS, ...prefixed("CDC_PLAN", PLAN), ...LOGGING },
   "status": {
     ...FILE,
     ...STATUS,
@@ -253,7 +262,7 @@ export const OPTIONS = {
   "wait": { ...FILE, ...WAIT, ...prefixed("CDC_WAIT", { ...MOMENT, ...OUTPUT }), ...LOGGING },
   "verify": {
     ...FILE,
-    ...VERIFY,
+    ...flagsIn(VERIFY),
     ...prefixed("CDC_VERIFY", {
       ...COMPARISON,
       runs: runs("Verify once, or again and again until stopped"),
@@ -263,9 +272,9 @@ export const OPTIONS = {
   },
   "forget": { ...CRATEDB, ...prefixed("CDC_FORGET", FORGET), ...LOGGING },
   "config check": { ...FILE, ...LOGGING },
-  "config show": { ...FILE, ...RELAY, ...PROCESS },
+  "config show": { ...FILE, ...RELAY_FLAGS, ...PROCESS },
   "config diff": { ...FILE, ...LOGGING },
-  "config init": { ...RELAY, ...PROCESS },
+  "config init": { ...RELAY_FLAGS, ...PROCESS },
   "config schema": { ...LOGGING },
   "db-workload": { ...MONGODB, ...prefixed("WORKLOAD", WORKLOAD), ...LOGGING },
 } satisfies Record<string, OptionTable>;

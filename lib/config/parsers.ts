@@ -8,8 +8,11 @@ import { parsePart } from "../key/stream_name.ts";
 import { parsePartitionBy, parseRetention } from "../mapping/partition.ts";
 import { parseListenAddress } from "../monitor/http_server.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
+import { parseFulltext, parseTypes } from "../mapping/designed_types.ts";
 import { tableName } from "../sink/sql/names.ts";
+import type { TableSettings } from "../sink/table/table_design.ts";
 import { parseFilter, parseOmitted, parsePaths, parsePipeline } from "../source/documents/transform.ts";
+import { entriesOf, ofEntry } from "../util/errors.ts";
 import { WEB_TOKEN } from "../util/mask_url.ts";
 import { parseMix } from "../workload/mix.ts";
 import { type Option, type OptionTable, PLACEHOLDERS } from "./option.ts";
@@ -126,9 +129,20 @@ const PARSERS = {
   worker: textual(parsePart),
   address: textual(parseListenAddress),
   time: textual(operationTime),
+  types: parseTypes,
+  fulltext: parseFulltext,
+  tableSettings: (given: unknown): TableSettings =>
+    Object.fromEntries(
+      entriesOf(given).map(([name, value]) => ofEntry(name, value, () => [name, setting(value)])),
+    ),
   mix: textual(parseMix),
   seed: (given: unknown) => given === "random" ? Math.floor(Math.random() * 2 ** 32) : count(given, {}),
 } satisfies Readonly<Record<Option["type"], (given: unknown, option: Option) => unknown>>;
+
+function setting(value: unknown): TableSettings[string] {
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value;
+  throw new RangeError("is not a text, a number, true or false");
+}
 
 function pemFile(path: string, block: RegExp, what: string): string {
   let pem;

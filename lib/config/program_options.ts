@@ -4,6 +4,7 @@ import { similarName } from "../util/text.ts";
 import { flagOf, type OptionTable, switchesOf, variablesOf } from "./option.ts";
 import { OPTIONS } from "./options.ts";
 import type { Given } from "./read.ts";
+import { RELAY } from "./relay_options.ts";
 
 /** What replaces an option of the command line. */
 const INSTEAD: Readonly<Record<string, string>> = {
@@ -36,7 +37,7 @@ export function givenByProgram(options: object, known: OptionTable): Given {
 
 /** Flags and variables, and their names in a program. */
 const NAMES: ReadonlyMap<string, string> = new Map(
-  Object.values<OptionTable>(OPTIONS).flatMap((table) => [
+  [...Object.values<OptionTable>(OPTIONS), RELAY].flatMap((table) => [
     ...Object.entries(table).flatMap(([name, option]) => [
       ...[`--${flagOf(name)}`, ...variablesOf(name, option)].map((each) => [each, name] as const),
       [`--${flagOf(name)}-file`, `${name}.file`] as const,

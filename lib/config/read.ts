@@ -1,6 +1,6 @@
 /** Reads options from flags, the environment, the options of a program, and files that these name. */
 import { readFileSync } from "node:fs";
-import { UsageError } from "../util/errors.ts";
+import { EntryError, UsageError } from "../util/errors.ts";
 import { flagOf, type Option, type OptionTable, variablesOf } from "./option.ts";
 import { parse, type Values } from "./parsers.ts";
 
@@ -91,8 +91,10 @@ export function valueOf(name: string, option: Option, given: Given): unknown {
     if (!(error instanceof RangeError)) throw error;
     const fault = file === undefined ? error.message : `names a file whose content ${error.message}`;
     // A secret is not shown.
-    const current = secret ? "" : `: current value is ${JSON.stringify(value)}`;
-    throw new UsageError(`${source} ${fault}${current}`, {
+    const entry = error instanceof EntryError ? error : undefined;
+    const current = secret ? "" : `: current value is ${JSON.stringify(entry ? entry.value : value)}`;
+    throw new UsageError(`${entry ? `${source}.${entry.key}` : source} ${fault}${current}`, {
+      cause: error,
       hint: `${help}.${fallback === "" ? "" : ` Default: ${fallback}`}`,
     });
   }

@@ -166,8 +166,29 @@ export const STREAM = {
   },
 } as const satisfies OptionTable;
 
+/** Only a file or a program gives these, which are mappings. */
+export const DESIGN = {
+  types: {
+    type: "types",
+    env: [],
+    help: "Types of columns, by path: numeric(p,s), uuid, text without index, geo and vectors",
+    details:
+      "A table that exists is given the columns that it lacks; another type takes the command rebuild.",
+  },
+  fulltext: {
+    type: "fulltext",
+    env: [],
+    help: "Full-text indexes of new tables: columns and analyzer, by name",
+  },
+  with: {
+    type: "tableSettings",
+    env: [],
+    help: "Settings of new tables, as in CrateDB's WITH clause",
+  },
+} as const satisfies OptionTable;
+
 /** Each collection may have a value for these. */
-export const COLLECTION = {
+const OF_EACH = {
   filter: {
     type: "filter",
     help: "Only documents that match this MongoDB query (Extended JSON)",
@@ -255,6 +276,8 @@ export const COLLECTION = {
     details: "Widening rebuilds the table; until it is done, nothing is written to it.",
   },
 } as const satisfies OptionTable;
+
+export const COLLECTION: typeof OF_EACH & typeof DESIGN = { ...OF_EACH, ...DESIGN };
 
 export const MONITORING = {
   listen: {

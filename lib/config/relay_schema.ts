@@ -1,7 +1,7 @@
 /** The form of `relay.yaml`, made from the option table. The parsers of the options check the values. */
 import { BSON } from "../bson/library.ts";
 import * as v from "valibot";
-import { UsageError } from "../util/errors.ts";
+import { EntryError, UsageError } from "../util/errors.ts";
 import { similarName } from "../util/text.ts";
 import { TIME_UNITS } from "../mapping/partition.ts";
 import type { Option, OptionTable } from "./option.ts";
@@ -43,6 +43,8 @@ const texts = v.union([text, v.array(text)]);
 const document = v.pipe(mappable, v.record(v.string(), v.unknown()));
 const pattern = (source: RegExp) => v.pipe(v.string(), v.regex(source));
 
+const LONG_TEXT = v.strictObject({ text: v.strictObject({ index: v.picklist(["off"]) }) });
+
 const PARTITION_UNITS = Object.fromEntries([...TIME_UNITS, "value"].map((unit) => [unit, v.optional(text)]));
 
 /** The forms of values, by type; of other types, a text. */
@@ -58,6 +60,16 @@ const FORMS: Partial<Readonly<Record<Option["type"], (option: Option) => v.Gener
   omittedPaths: () => texts,
   filter: () => document,
   pipeline: () => v.array(document),
+  types: () => v.pipe(mappable, v.record(text, v.union([text, LONG_TEXT]))),
+  fulltext: () =>
+    v.pipe(
+      mappable,
+      v.record(
+        text,
+        v.strictObject({ columns: v.pipe(v.array(text), v.minLength(1)), analyzer: v.optional(text) }),
+      ),
+    ),
+  tableSettings: () => v.pipe(mappable, v.record(text, v.union([v.string(), v.number(), v.boolean()]))),
   partition: () =>
     v.union([
       pattern(/^(?:year|month|week|day|hour|value)=.+$/),
@@ -128,7 +140,9 @@ const settings = (table: OptionTable, env: Environment, { server, isOwn = false 
           valueOf(name, option, { options: { [name]: given(option, dataset.value, env) } });
         } catch (error) {
           if (!(error instanceof UsageError)) throw error;
-          addIssue({ message: textOf(error) });
+          const { cause } = error;
+          const path = cause instanceof EntryError ? placeOf(cause, dataset.value) : undefined;
+          addIssue({ message: textOf(error), ...path && { path } });
         }
       });
       const form = option.secret ? secret : FORMS[option.type]?.(option) ?? text;
@@ -136,6 +150,11 @@ const settings = (table: OptionTable, env: Environment, { server, isOwn = false 
       return [key, isOwn && key === "url" ? value : v.optional(value)];
     }),
   );
+
+/** The place of an entry in a mapping. */
+const placeOf = ({ key, value }: EntryError, input: unknown): [v.IssuePathItem] => [
+  { type: "object", origin: "value", input: input as Record<string, unknown>, key, value },
+];
 
 /** @param env the variables that the file may name */
 export function relaySchema(env: Environment = {}): v.GenericSchema {

@@ -1,7 +1,9 @@
 /** The settings of a relay, from its options. */
 import { streamOfPart, type StreamPart } from "../key/stream_name.ts";
 import type { CollectionSettings, MemoryShares, Names, RelaySettings } from "../pipeline/settings.ts";
+import { withIndexed } from "../mapping/designed_types.ts";
 import { tableFor, type TableName, tableName } from "../sink/sql/names.ts";
+import type { TableDesign } from "../sink/table/table_design.ts";
 import { Scope } from "../source/documents/scope.ts";
 import { transformStages } from "../source/documents/transform.ts";
 import { UsageError } from "../util/errors.ts";
@@ -78,12 +80,27 @@ interface Shared {
 
 /** The settings of collections, and the template of their tables. */
 function collectionConfig(given: Given, shared: Shared) {
-  const { filter, only, pipeline, table: template, ...settings } = readOptions(COLLECTION, given);
+  const { filter, only, pipeline, table: template, ...options } = readOptions(COLLECTION, given);
+  const settings = { ...options, types: typesOf(options) };
   const transform = transformStages({ filter, only, omit: settings.omit, pipeline });
   checkTransform(settings, transform.length > 0);
   checkRetention(settings);
   if (template !== undefined) checkTemplate(tableName(template, shared.schema), shared);
   return { template, settings: { ...settings, transform } };
+}
+
+/** The types with the columns of the full-text indexes; undefined for none. @throws UsageError */
+function typesOf(
+  { types = {}, fulltext = [], columns }: Pick<TableDesign, "types" | "fulltext" | "columns">,
+) {
+  const all = withIndexed(types, fulltext);
+  if (columns === "ignored" && all.data) {
+    throw new UsageError("--types and --fulltext cannot be given with --columns ignored", {
+      hint:
+        "An OBJECT(IGNORED) has no columns. Remove one or the other; geo and vector need no column in data.",
+    });
+  }
+  return Object.keys(all).length === 0 ? undefined : all;
 }
 
 /** The values of the options of one scope. */

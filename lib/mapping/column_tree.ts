@@ -1,13 +1,16 @@
 /** The columns below a table's `data` as a tree of names. */
 import type { Kind } from "./column_types.ts";
+import type { Precision } from "./decimal.ts";
 
 /** A column: objects have children by name, arrays have an element. */
 export interface Column {
   readonly kind: Kind;
   readonly children?: Map<string, Column>;
   readonly element?: Column;
-  /** The characters of a `varchar` or `char`, in units of UTF-16. */
+  /** The characters of a `varchar` or `char`, in units of UTF-16, or the numbers of a `float_vector`. */
   readonly length?: number;
+  /** Of a `numeric`. */
+  readonly numeric?: Precision;
   /** Whether the object takes no further columns. */
   readonly closed?: boolean;
   /** Whether names in the object that look like ids get no column. */
@@ -41,6 +44,10 @@ export function additions(columns: Column, wanted: Column, path: ColumnPath = []
 
 /** An array's element, however deep it is nested; else the column itself. */
 export const innermost = (column: Column): Column => column.element ? innermost(column.element) : column;
+
+/** How many arrays around the innermost element. */
+export const arraysOf = (column: Column | undefined): number =>
+  column?.element ? 1 + arraysOf(column.element) : 0;
 
 export function emptied(column: Column): Column {
   if (column.element) return { kind: column.kind, element: emptied(column.element) };

@@ -3,7 +3,7 @@
  * unchanged. One row per type. A cell writes nothing for a value that does not fit, e.g. an integer out of range.
  */
 import { isIPv4, isIPv6 } from "node:net";
-import { BSON } from "mongodb";
+import { BSON } from "../bson/library.ts";
 import {
   base64At,
   BsonType,
@@ -21,13 +21,25 @@ import { JSON_PART, type JsonWriter, QUOTES_BYTES } from "../util/json_writer.ts
  *
  * - `varchar` is text of a limited length, `char` of a fixed one, `ip` text that is an address.
  * - `longtext` is text without Lucene's limit, `inferred` a BIGINT that CrateDB may have created from dates.
+ * - `numeric` has a precision and a scale; {@linkcode numericText} tells what it stores.
+ * - `geo_point`, `geo_shape` and `float_vector` round: they are beside `data`, and below it they store nothing.
  * - `ignored` stores all objects, `jsonb` what PostgreSQL's type keeps unchanged.
  * - `any` stores what the column created for the value would store, `unfit` stores nothing.
  */
 export type Kind = TextKind | NumberKind | OtherKind;
-type TextKind = "text" | "longtext" | "varchar" | "char" | "ip";
-type NumberKind = "bigint" | "inferred" | "integer" | "smallint" | "double" | "real";
-type OtherKind = "boolean" | "timestamp" | "object" | "array" | "ignored" | "any" | "jsonb" | "unfit";
+type TextKind = "text" | "longtext" | "varchar" | "char" | "ip" | "uuid";
+type NumberKind = "bigint" | "inferred" | "integer" | "smallint" | "double" | "real" | "numeric";
+type OtherKind =
+  | "boolean"
+  | "timestamp"
+  | "object"
+  | "array"
+  | "ignored"
+  | "any"
+  | "jsonb"
+  | "unfit"
+  | ShadowKind;
+export type ShadowKind = "geo_point" | "geo_shape" | "float_vector";
 
 /** Writes a value as JSON. */
 type Render = (json: JsonWriter, bytes: Uint8Array, offset: number, length: number) => void;
@@ -49,6 +61,13 @@ export const MAX_TEXT_BYTES = 32_766;
 const STRING_OVERHEAD_BYTES = 5;
 const FLOAT_DIGITS = 6;
 const INT64_END = 2n ** 63n - 1n;
+
+/** A UUID as CrateDB writes it. */
+export const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const UUID_BYTES = 16;
+const UUID_SUBTYPE = 4;
+/** Of its text in BSON. */
+const UUID_TEXT_LENGTH = 36 + STRING_OVERHEAD_BYTES;
 
 /** Doubles hold integers up to this one exactly; larger ones move to `overflow` when their column is widened. */
 export const MAX_EXACT = 2 ** 53;
@@ -121,7 +140,9 @@ const smallInt32 = (limit: number): Fit =>
 function binary(json: JsonWriter, bytes: Uint8Array, offset: number): void {
   const length = int32At(bytes, offset);
   const subtype = bytes[offset + 4];
-  if ((subtype === 3 || subtype === 4) && length === 16) return uuid(json, bytes, offset + 5);
+  if ((subtype === 3 || subtype === UUID_SUBTYPE) && length === UUID_BYTES) {
+    return uuid(json, bytes, offset + 5);
+  }
   const inner = subtype === 2 ? 4 : 0;
   json.ascii(base64At(bytes, offset + 5 + inner, length - inner));
 }
@@ -135,6 +156,14 @@ function uuid(json: JsonWriter, bytes: Uint8Array, offset: number): void {
     json.hex(bytes, offset + start, offset + end);
   }
 }
+
+/** Not of the older subtype 3, whose bytes each driver puts in an order of its own. */
+const isUuid = (bytes: Uint8Array, offset: number): boolean =>
+  int32At(bytes, offset) === UUID_BYTES && bytes[offset + 4] === UUID_SUBTYPE;
+
+const uuidText = ifAny(text, (bytes, offset, length) => {
+  return length === UUID_TEXT_LENGTH && UUID.test(stringAt(bytes, offset));
+});
 
 function textual(plain: Render): ScalarRow {
   const render: Render = (json, bytes, offset, length) => {
@@ -164,8 +193,16 @@ const shortText = ifAny(text, (_bytes, _offset, length) => !isTooLong(length));
 const STRING: ScalarRow = {
   column: "text",
   json: text,
-  fits: { text: shortText, longtext: text, varchar: shortText, char: shortText, ip: address },
+  fits: {
+    text: shortText,
+    longtext: text,
+    varchar: shortText,
+    char: shortText,
+    ip: address,
+    uuid: uuidText,
+  },
 };
+const BINARY = textual(binary);
 const NULL: ScalarRow = { column: undefined, json: (json) => json.part(JSON_PART.null), fits: {} };
 
 export const SCALARS: Readonly<Record<number, ScalarRow>> = {
@@ -176,7 +213,7 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
   [BsonType.decimal128]: textual((json, bytes, offset) =>
     json.ascii(new BSON.Decimal128(bytes.subarray(offset, offset + 16)).toString())
   ),
-  [BsonType.binary]: textual(binary),
+  [BsonType.binary]: { ...BINARY, fits: { ...BINARY.fits, uuid: ifAny(BINARY.json, isUuid) } },
   [BsonType.minKey]: textual((json) => json.ascii("MinKey")),
   [BsonType.maxKey]: textual((json) => json.ascii("MaxKey")),
   [BsonType.null]: NULL,

@@ -1,6 +1,9 @@
 /** Texts by which a document is compared with its row: equal values have equal texts. */
-import { documentValue } from "../bson/bson.ts";
+import { BsonType, type BsonValue, documentValue, itemsOf } from "../bson/bson.ts";
+import { asDocument } from "../bson/build.ts";
+import { fieldsOf } from "../bson/fields.ts";
 import { jsonOf } from "./bson_to_json.ts";
+import { decimalText, isSameDecimal } from "./decimal.ts";
 import { Digits, isNothing, type Json, parseJson } from "../util/lossless_json.ts";
 import { unescapeNames } from "./escape_name.ts";
 
@@ -10,11 +13,36 @@ export const normalizeDocument = (bytes: Uint8Array): string => normalizeJson(js
 /** @example IN: {"b":1.0,"a":9007199254740993} → OUT: {"a":9007199254740993,"b":1} */
 export const normalizeJson = (text: string): string => normalized(parseJson(text));
 
-/** @example IN: {"_id":3}, {"t":"warm"} → OUT: {"_id":3,"t":"warm"} */
-export const normalizeRow = (data: string, overflow: string | null): string =>
-  normalized(
-    overflow === null ? parseJson(data) : merge(parseJson(data), unescapeNames(parseJson(overflow))),
-  );
+/**
+ * @param document the one that the row is compared with: a number in `data` is the text of its Decimal128 if both are the
+ * same number
+ * @example IN: {"_id":3}, {"t":"warm"} → OUT: {"_id":3,"t":"warm"}
+ */
+export function normalizeRow(data: string, overflow: string | null, document?: Uint8Array): string {
+  const inside = parseJson(data);
+  const own = document ? withDecimals(inside, documentValue(document)) : inside;
+  return normalized(overflow === null ? own : merge(own, unescapeNames(parseJson(overflow))));
+}
+
+/** @example IN: {"total":1.1000}, {total: Decimal128("1.10")} → OUT: {"total":"1.10"}; IN: …, {total: "1.10"} → OUT: {"total":1.1000} */
+function withDecimals(data: Json, value: BsonValue): Json {
+  if (data instanceof Digits) {
+    const text = value.type === BsonType.decimal128 ? decimalText(value) : undefined;
+    return text !== undefined && isSameDecimal(data.text, text) ? text : data;
+  }
+  if (Array.isArray(data) && value.type === BsonType.array) {
+    const items = itemsOf(value);
+    return data.map((each, at) => items[at] ? withDecimals(each, items[at]) : each);
+  }
+  const document = data instanceof Map ? asDocument(value) : undefined;
+  if (!document || !(data instanceof Map)) return data;
+  const changed = new Map(data);
+  for (const field of fieldsOf(document).fields) {
+    const inside = data.get(field.name.text);
+    if (inside !== undefined) changed.set(field.name.text, withDecimals(inside, field));
+  }
+  return changed;
+}
 
 /** Merges objects. A value in both is marked, unless it is an array without its nulls and empty arrays in `data`. */
 function merge(data: Json, overflow: Json): Json {
@@ -49,11 +77,15 @@ function normalized(value: Json): string {
   return `{${fields.map(([name, inner]) => `${JSON.stringify(name)}:${normalized(inner)}`).join(",")}}`;
 }
 
-/** Keeps every digit of 64-bit integers. JSONB writes larger ones, which were doubles, without an exponent. */
+/**
+ * Keeps every digit of 64-bit integers, which a NUMERIC writes with a fraction. JSONB writes larger ones, which were
+ * doubles, without an exponent.
+ */
 function number(text: string): string {
-  if (isInt64(text)) return BigInt(text).toString();
   const value = Number(text);
-  if (Object.is(value, -0)) return "-0.0";
+  if (Object.is(value, -0)) return /[.e]/i.test(text) ? "-0.0" : "0";
+  const whole = text.replace(/\.0+$/, "");
+  if (isInt64(whole)) return BigInt(whole).toString();
   return Number.isInteger(value) ? BigInt(value).toString() : String(value);
 }
 

@@ -99,7 +99,7 @@ export const partOfId = (id: BsonValue, { unit, path }: PartitionBy): Part | und
   partOfValue(valueAt(id, path.slice(1)), unit);
 
 /** Not in an array. Of a name that repeats, the last one. */
-function valueAt(value: BsonValue, path: readonly string[]): BsonValue | undefined {
+export function valueAt(value: BsonValue, path: readonly string[]): BsonValue | undefined {
   let found: BsonValue | undefined = value;
   for (const name of path) {
     if (found?.type !== BsonType.document) return undefined;

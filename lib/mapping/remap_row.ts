@@ -1,7 +1,8 @@
 /** Moves values of an existing row between `data` and `overflow` after columns were widened. */
 import { Digits, isNothing, type Json, jsonText, parseJson } from "../util/lossless_json.ts";
 import type { Column, ColumnPath } from "./column_tree.ts";
-import { type Kind, MAX_EXACT, MAX_TEXT_BYTES } from "./column_types.ts";
+import { type Kind, MAX_EXACT, MAX_TEXT_BYTES, UUID } from "./column_types.ts";
+import { numericText } from "./decimal.ts";
 import { escapeNames, unescapeNames } from "./escape_name.ts";
 import type { StoredRow } from "./split_document.ts";
 
@@ -35,7 +36,21 @@ export function remapRow(
     }
   }
   if (!moved) return undefined;
-  return { data: jsonText(data), overflow: overflow.size === 0 ? null : jsonText(escapeNames(overflow)) };
+  return {
+    data: jsonText(asSent(data, columns)),
+    overflow: overflow.size === 0 ? null : jsonText(escapeNames(overflow)),
+  };
+}
+
+/** A value of a row as it is written again: CrateDB reads all digits of a NUMERIC only from a text. */
+function asSent(value: Json, { kind, element, children }: Column): Json {
+  if (kind === "numeric" && value instanceof Digits) return value.text;
+  if (element && Array.isArray(value)) return value.map((each) => asSent(each, element));
+  if (!children || !(value instanceof Map)) return value;
+  return new Map([...value].map(([name, each]) => {
+    const child = children.get(name);
+    return [name, child ? asSent(each, child) : each];
+  }));
 }
 
 type JsonObject = Map<string, Json>;
@@ -139,6 +154,7 @@ const HOLDS: Readonly<Partial<Record<Kind, (value: Json) => boolean>>> = {
   smallint: integer(16),
   double: isDouble,
   boolean: (value) => typeof value === "boolean",
+  uuid: (value) => typeof value === "string" && UUID.test(value),
 };
 
 /** The part of a value that a column stores, without nulls and empty arrays of objects; undefined if it does not fit. */
@@ -146,6 +162,11 @@ function heldIn(column: Column, value: Json): Json | undefined {
   // CrateDB would misread names that are escaped in `overflow`.
   if (column.kind === "ignored") {
     return value instanceof Map && jsonText(escapeNames(value)) === jsonText(value) ? value : undefined;
+  }
+  if (column.numeric) {
+    return value instanceof Digits && numericText(value.text, column.numeric) !== undefined
+      ? value
+      : undefined;
   }
   if (Array.isArray(value)) {
     const { element } = column;

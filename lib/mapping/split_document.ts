@@ -16,6 +16,7 @@ import {
 import { checkNames, classify, isId, isNull, MAX_DEPTH } from "./classify.ts";
 import type { Column, ColumnPath } from "./column_tree.ts";
 import { needsWidening, SCALARS } from "./column_types.ts";
+import { writeNumeric } from "./decimal.ts";
 import { escapeNames, isReadable, mayNeedEscaping } from "./escape_name.ts";
 
 /** The columns `data` and `overflow` of a row, as JSON text. */
@@ -183,6 +184,7 @@ class Splitter {
         json.part(JSON_PART.null);
         return true;
       }
+      if (column.numeric) return writeNumeric(json, value, column.numeric);
       const { kind } = column;
       const fit = kind === scalar.column || kind === "any" ? scalar.own : scalar.fits[kind];
       if (fit && hasLengthOf(column, value) && fit(json, bytes, offset, length) !== false) return true;

@@ -55,6 +55,10 @@ export const METRICS = {
     "operation",
   ),
   cdc_relay_overflowed_rows_total: counter("Rows written with values in overflow", "collection"),
+  cdc_relay_unshadowed_rows_total: counter(
+    "Rows written without a value in geo or vector, because the document's does not fit there",
+    "collection",
+  ),
   cdc_relay_dead_letters_total: counter(
     "Documents that no row can hold, written to cdc_dead_letter",
     "collection",

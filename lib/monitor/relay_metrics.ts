@@ -79,11 +79,12 @@ export class RelayMetrics {
           this.#metric("cdc_relay_events_total").inc({ ...of(namespace), operation }, count);
         }
       },
-      tableWritten: ({ namespace, upserts, deletes, overflowed, deadLetters }) => {
+      tableWritten: ({ namespace, upserts, deletes, overflowed, deadLetters, unshadowed = 0 }) => {
         const labels = of(namespace);
         this.#metric("cdc_relay_rows_total").inc({ ...labels, operation: "upsert" }, upserts);
         this.#metric("cdc_relay_rows_total").inc({ ...labels, operation: "delete" }, deletes);
         this.#metric("cdc_relay_overflowed_rows_total").inc(labels, overflowed);
+        this.#metric("cdc_relay_unshadowed_rows_total").inc(labels, unshadowed);
         this.#metric("cdc_relay_dead_letters_total").inc(labels, deadLetters);
       },
       columnsAdded: ({ namespace, columns }) =>

@@ -6,8 +6,11 @@ import { PROBES_OF_BOTH, shardsOf } from "../relay/probes/cratedb_probes.ts";
 import { MONGODB_PROBES } from "../relay/probes/mongodb_probes.ts";
 import { askAll, type SinkSide, type SourceSide, tableOf } from "../relay/probes/probe.ts";
 import { CRATEDB } from "../sink/sql/dialect.ts";
-import { quoteName, quoteTable, subscript } from "../sink/sql/names.ts";
-import { createTable, tableExists } from "../sink/table/create_table.ts";
+import { quoteTable } from "../sink/sql/names.ts";
+import { createTable } from "../sink/table/create_table.ts";
+import { missingColumns } from "../sink/table/designed_columns.ts";
+import { shardsFor } from "../sink/table/shards.ts";
+import { existingTable } from "../sink/table/target_table.ts";
 import { errorOfOpening, isUnusableTable } from "../sink/table/unusable_table.ts";
 import { isNotAllowed } from "../source/connection/mongodb_errors.ts";
 import { estimatedCount } from "../source/documents/collections.ts";
@@ -19,6 +22,7 @@ import { UserError } from "../util/errors.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { openSides } from "./check.ts";
 import { measure } from "./measure.ts";
+import { knownOf, suggestionsOf } from "./suggestions.ts";
 import { planTable } from "./table_plan.ts";
 
 export interface PlanSettings {
@@ -100,17 +104,21 @@ async function planCollection(
   deps: PlanSettings & SourceSide & SinkSide & { readonly signal: AbortSignal },
 ) {
   const { causalReader, transport, relay, signal } = deps;
-  const settings = relay.for(namespace);
+  const ofCollection = relay.for(namespace);
   const reader = new DocumentReader(causalReader, { for: relay.for, size: 1 });
   await checkTransforms([namespace], { reader, settings: relay });
   const table = tableOf(namespace, deps);
-  const exists = await tableExists(transport, table);
+  const existing = await existingTable(transport, table, ofCollection);
+  const exists = existing !== undefined;
   const count = await estimatedCount(causalReader, [namespace]);
   const average = await averageBytes(namespace, causalReader) ?? 0;
   const size = sampleSize(average, deps.sample);
+  const { shards = exists ? undefined : await shardsFor(transport, average * count) } = ofCollection;
+  const settings = { ...ofCollection, shards };
   const sampling = { size, stages: settings.transform, onRefused: () => {} };
   const sample = (await sampleOf(causalReader, namespace, sampling)).map(({ document }) => document);
-  const { plan, rows } = await planTable(sample, transport, { table, settings, exists });
+  const missing = existing ? missingColumns(table, existing.definition, settings) : [];
+  const { plan, rows } = await planTable(sample, transport, { table, settings, exists, missing });
   const { definition } = plan;
   const measuring = { limits: relay, schema: table.schema, definition, rows: deps.measure, signal };
   const measured = deps.measure > 0 && rows.length > 0 ? await measure(rows, transport, measuring) : null;
@@ -128,28 +136,8 @@ async function planCollection(
     sampled: sample.length,
     averageBytes: average,
     largestBytes: Math.max(0, ...sample.map(({ length }) => length)),
-    suggestions: await suggestionsOf(namespace, causalReader),
+    suggestions: suggestionsOf(namespace, await knownOf(namespace, causalReader), sample, settings),
     measured,
     ...plan,
   };
-}
-
-/** What CrateDB has for the special indexes of MongoDB. */
-async function suggestionsOf(
-  { database, collection }: Namespace,
-  reader: Pick<SourceSide["causalReader"], "read">,
-): Promise<string[]> {
-  const indexes = await reader.read((client, options) =>
-    client.db(database).collection(collection).listIndexes(options).toArray()
-  ).catch(() => []);
-  const columns = (fields: object) => Object.keys(fields).map((path) => subscript(path.split(".")));
-  return indexes.flatMap(({ name, key, weights, expireAfterSeconds: seconds }) => {
-    const places = Object.entries(key).filter(([, kind]) => kind === "2dsphere");
-    const all = [
-      ...columns(Object.fromEntries(places)).map((each) => `a column GEO_SHAPE GENERATED ALWAYS AS ${each}`),
-      weights && `INDEX ${quoteName(name)} USING FULLTEXT (${columns(weights).join(", ")})`,
-      seconds !== undefined && `partitions by ${columns(key)}, dropped after ${seconds} s`,
-    ];
-    return all.filter(Boolean).map((each) => `For the index ${name}: ${each}`);
-  });
 }

@@ -6,13 +6,12 @@ import { escapeName, escapeTopName, unescapeNames } from "../mapping/escape_name
 import { columnOfMost, countFields, type FieldCounts, inOrder } from "../mapping/field_counts.ts";
 import { type SplitDocument, splitDocument } from "../mapping/split_document.ts";
 import type { CollectionSettings } from "../pipeline/settings.ts";
-import { typeName, typeText } from "../sink/columns/column_definition.ts";
+import { typeName, typeText } from "../sink/table/column_definition.ts";
 import { addColumns, TableSchema } from "../sink/columns/table_schema.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import { CRATEDB } from "../sink/sql/dialect.ts";
 import { quoteTable, type TableName } from "../sink/sql/names.ts";
-import type { CdcSettings } from "../sink/table/cdc_column.ts";
-import { tableDefinition } from "../sink/table/table_design.ts";
+import { tableDefinition, type TableDesign } from "../sink/table/table_design.ts";
 import { UnstorableError } from "../util/errors.ts";
 import { jsonOfBytes } from "../util/json_writer.ts";
 import { QUIET } from "../util/log.ts";
@@ -32,15 +31,18 @@ export interface PlannedPath {
 export interface TableOptions {
   readonly table: TableName;
   readonly exists: boolean;
-  readonly settings: Pick<CollectionSettings, "columns" | "shards" | "omit"> & CdcSettings;
+  /** The clauses that add what an existing table lacks of its design. @default {none} */
+  readonly missing?: readonly string[];
+  readonly settings: TableDesign & Pick<CollectionSettings, "omit">;
 }
 
 /** @returns the plan, and the rows of the sample */
 export async function planTable(
   sample: readonly Uint8Array[],
   transport: Pick<Transport, "dialect" | "query">,
-  { table, exists, settings: { columns: mode, shards, omit, ...cdc } }: TableOptions,
+  { table, exists, missing: designed = [], settings: { omit, ...design } }: TableOptions,
 ) {
+  const { columns: mode } = design;
   const { dialect, dialect: { isJsonb } } = transport;
   const documents = sample.map((document) => withoutFields(document, omit));
   const counts = countFields(documents);
@@ -48,7 +50,7 @@ export async function planTable(
   const empty = () =>
     Promise.resolve({
       count: 1,
-      rows: [[tableDefinition(CRATEDB, { columns: isJsonb ? "ignored" : mode })]],
+      rows: [[tableDefinition(CRATEDB, isJsonb ? { columns: "ignored" } : design)]],
     });
   const source = { ...transport, query: exists && !isJsonb ? transport.query : empty } as Transport;
   const schema = new TableSchema(source, { table, inferred: mode === "dynamic", log: QUIET });
@@ -58,12 +60,11 @@ export async function planTable(
   const columns = isJsonb ? { kind: "jsonb" } as const : schema.assuming(missing);
   const { rows, outside } = splitAll(documents, columns);
   const isTyped = mode === "typed" && !isJsonb;
-  const definition = tableDefinition(
-    dialect,
-    { columns: mode, shards, ...cdc },
-    isTyped ? typeText(columns) : undefined,
-  );
-  const lacking = isTyped && missing.length > 0 ? addColumns(table, missing) : "";
+  const definition = tableDefinition(dialect, design, isTyped ? typeText(columns) : undefined);
+  const lacking = [
+    ...designed.map((clause) => `ALTER TABLE ${quoteTable(table)} ${clause}`),
+    ...isTyped && missing.length > 0 ? [addColumns(table, missing)] : [],
+  ].join(";\n");
   const { limit, room } = schema.budget;
   const share = (part = 0) => documents.length === 0 ? 0 : part / documents.length;
   const plan = {

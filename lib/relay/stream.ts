@@ -28,6 +28,7 @@ import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { shardKeyOf } from "../source/documents/collections.ts";
+import { storageOf } from "../source/documents/sample.ts";
 import type { Logger } from "../util/log.ts";
 import { changeStream } from "../source/stream/change_stream.ts";
 import { requestedDocument } from "../source/stream/requested_document.ts";
@@ -258,6 +259,7 @@ const openTables = (opened: Opened): Collections =>
       opened.settings.for(namespace).key === "documentKey"
         ? await shardKeyOf(opened.causalReader, namespace)
         : [],
+    bytesOf: async (namespace) => (await storageOf(namespace, opened.causalReader))?.bytes,
   });
 
 function loopDeps(opened: Opened, tables: Collections) {

@@ -30,3 +30,25 @@ export function messageOf(error: unknown): string {
 export class UnstorableError extends Error {
   override readonly name = "UnstorableError";
 }
+
+/** What is wrong with one entry of a mapping. */
+export class EntryError extends RangeError {
+  constructor(readonly key: string, readonly value: unknown, message: string) {
+    super(message);
+  }
+}
+
+/** Calls a function for an entry of a mapping. @throws EntryError for its RangeError */
+export function ofEntry<Result>(key: string, value: unknown, make: () => Result): Result {
+  try {
+    return make();
+  } catch (error) {
+    throw error instanceof RangeError ? new EntryError(key, value, error.message) : error;
+  }
+}
+
+/** @throws RangeError for what is no mapping */
+export function entriesOf(given: unknown): readonly (readonly [key: string, value: unknown])[] {
+  if (given !== null && typeof given === "object" && !Array.isArray(given)) return Object.entries(given);
+  throw new RangeError("is not a mapping (key: value)");
+}

@@ -150,7 +150,11 @@ function unlessUnstorable<T>(make: () => T, otherwise: (reason: string) => T): T
 
 function seenOf(key: RowKey, found: LookedUp | undefined, stored: FoundRow | undefined, own: Own): Seen {
   const document = found && { text: textOf(found, own), parts: partsOf(found, own).join(", ") };
-  const row = stored && { text: normalizeRow(stored.data, stored.overflow), parts: stored.parts.join(", ") };
+  const row = stored &&
+    {
+      text: normalizeRow(stored.data, stored.overflow, found?.document ?? undefined),
+      parts: stored.parts.join(", "),
+    };
   return {
     key,
     oid: key.oid,

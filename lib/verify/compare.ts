@@ -15,7 +15,7 @@ export function isEqual(document: Uint8Array, { data, overflow }: StoredRow): bo
     const json = jsonOf({ type: BsonType.document, bytes: document, offset: 0, length: document.length });
     if (json === data || isSame(JSON.parse(json), JSON.parse(data))) return true;
   }
-  return normalizeDocument(document) === normalizeRow(data, overflow);
+  return normalizeDocument(document) === normalizeRow(data, overflow, document);
 }
 
 /** Whether two parsed JSON values are equal; false if a number may have lost digits. */

@@ -37,6 +37,9 @@ const TEXTS: Readonly<Record<Option["type"], readonly string[]>> = {
   worker: ["0/2"],
   address: ["127.0.0.1:9464", "[::1]:1"],
   time: [],
+  types: [],
+  fulltext: [],
+  tableSettings: [],
   mix: [],
   seed: [],
 };

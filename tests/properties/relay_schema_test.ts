@@ -36,6 +36,9 @@ const VALUES: Readonly<Record<Option["type"], readonly unknown[]>> = {
   worker: ["0/2"],
   address: ["127.0.0.1:9464"],
   time: [],
+  types: [{ at: "geo_point" }, { "a.b": "float_vector(3)" }, { at: "GEO_SHAPE" }],
+  fulltext: [{ search: {} }, { search: { columns: [] } }, { search: ["title"] }],
+  tableSettings: [{ "codec": "default", "mapping.total_fields.limit": 2000 }, { codec: ["a"] }],
   mix: [],
   seed: [],
 };

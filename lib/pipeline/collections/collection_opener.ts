@@ -10,6 +10,7 @@ import { isMetadataTable } from "../../sink/metadata/metadata_tables.ts";
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import { quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
 import { createLiveView, liveViewOf } from "../../sink/table/live_view.ts";
+import { shardsFor } from "../../sink/table/shards.ts";
 import { openTable } from "../../sink/table/target_table.ts";
 import { errorOfOpening, isUnusableTable, UnusableTableError } from "../../sink/table/unusable_table.ts";
 import { Writer } from "../../sink/table/writer.ts";
@@ -49,6 +50,8 @@ export interface OpenerDeps {
   readonly causalReader: Pick<CausalReader, "time">;
   /** The fields beside `_id` that name a row. */
   readonly shardKeyOf: (namespace: Namespace) => Promise<ShardKey>;
+  /** The size of a collection. @default {unknown} */
+  readonly bytesOf?: (namespace: Namespace) => Promise<number | undefined>;
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
@@ -80,6 +83,12 @@ export class CollectionOpener {
     const { names, settings, memory, limits, saved, share, shardKeyOf, log, emit } = this.#deps;
     const { patient } = this.#transports;
     const { table, isKnown } = await this.#openTable(namespace, { waits: true });
+    if (table.lacksShadows) {
+      log.warn("Rows written before have no geo and vector until a snapshot writes them again", {
+        table: quoteTable(table),
+        hint: "--snapshot always",
+      });
+    }
     const ofCollection = settings.for(namespace);
     const { partitionBy } = ofCollection;
     const writer = new Writer(patient, table, { limits, inFlightBudget: memory.inFlight });
@@ -140,13 +149,14 @@ export class CollectionOpener {
   /** Claims the table and opens it. Releases it if that fails. */
   async #openTable(namespace: Namespace, { waits }: { readonly waits: boolean }) {
     const { patient, raw } = this.#transports;
-    const { owners, saved, settings } = this.#deps;
+    const { owners, saved, settings, bytesOf } = this.#deps;
     const table = this.tableOf(namespace);
     checkName(table, namespace);
     const isKnown = await saved.has(namespace);
     const others = isKnown ? [] : await saved.othersIn(namespace, table);
     await owners.claim(quoteTable(table), namespace, others);
-    const options = { ...settings.for(namespace), table };
+    const shardsIfNew = async () => shardsFor(raw, await bytesOf?.(namespace));
+    const options = { ...settings.for(namespace), table, shardsIfNew };
     const isFinal = (error: unknown) => isUnusableTable(errorOfOpening(error, { hasRows: false }));
     try {
       const opened = await openTable(waits && isKnown ? patient : raw, options).catch((error) => {

@@ -6,6 +6,7 @@ import { jsonOfBytes } from "../../util/json_writer.ts";
 import { jsonOf } from "../../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../../mapping/column_tree.ts";
 import { isFixed, type PartitionBy, partOf, partOfId, unfitPart } from "../../mapping/partition.ts";
+import { shadowOf } from "../../mapping/shadows.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
 import type { DeadLetter } from "../../sink/metadata/dead_letters.ts";
@@ -75,12 +76,14 @@ export interface Split {
   readonly expired: string[];
   /** Rows whose document has no value for its partition. */
   unfit: number;
+  /** Rows that lack a value beside `data`, because it does not fit there. */
+  unshadowed: number;
 }
 
 export function splitRows(
   upserts: readonly (KeyedRow & Pick<RowChange, "cdc">)[],
   { columns, version }: Pick<ColumnPolicy, "columns" | "version">,
-  { hasOverflow }: TargetTable,
+  { hasOverflow, shadows }: TargetTable,
   partitioning?: Partitioning,
 ): Split {
   const result: Split = {
@@ -92,6 +95,7 @@ export function splitRows(
     needWidening: [],
     expired: [],
     unfit: 0,
+    unshadowed: 0,
   };
   const firstKept = partitioning?.firstKept?.() ?? -Infinity;
   for (const upsert of upserts) {
@@ -113,7 +117,16 @@ export function splitRows(
         );
       }
       if (overflowed) result.overflowed.push(oid);
-      result.rows.push({ oid, data, overflow, ...part !== undefined && { part }, ...cdc && { cdc } });
+      const beside = shadows && shadowsIn(document, shadows);
+      if (beside?.isUnfit) result.unshadowed++;
+      result.rows.push({
+        oid,
+        data,
+        overflow,
+        ...beside && { shadows: beside.values },
+        ...part !== undefined && { part },
+        ...cdc && { cdc },
+      });
     } catch (error) {
       if (!(error instanceof UnstorableError)) throw error;
       result.letters.push({ oid, document, error: error.message });
@@ -147,6 +160,14 @@ export function placeOf(oid: string, { partitioning, shardKey }: Place): RowKey 
   if (!partitioning || !isFixed(partitioning)) return { oid };
   const { id } = rowKeyOf(oid, shardKey);
   return { oid, part: id && (partOfId(id, partitioning) ?? unfitPart(partitioning)) };
+}
+
+function shadowsIn(document: Uint8Array, shadows: NonNullable<TargetTable["shadows"]>) {
+  const made = Object.entries(shadows).map(([name, columns]) => [name, shadowOf(document, columns)] as const);
+  return {
+    values: Object.fromEntries(made.map(([name, { json }]) => [name, json])),
+    isUnfit: made.some(([, { isUnfit }]) => isUnfit),
+  };
 }
 
 /** Whether a row can store the document. */

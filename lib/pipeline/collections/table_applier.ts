@@ -24,6 +24,7 @@ import {
   type Split,
   splitRows,
 } from "./row_changes.ts";
+import { writeRows } from "./write_rows.ts";
 import type { Emit } from "../status/events.ts";
 import type { CollectionSettings } from "../settings.ts";
 import { type Stage, timed } from "../status/stages.ts";
@@ -239,7 +240,7 @@ export class TableApplier {
     };
     let outcome = await attempt();
     while (!outcome) outcome = await attempt();
-    const { letters: unstorable, overflowed } = outcome;
+    const { letters: unstorable, overflowed, unshadowed } = outcome;
     const written = upserts.length - unstorable.length;
     const refused = changes.flatMap(({ oid, refusal: error }) =>
       error === undefined ? [] : { oid, error, document: null }
@@ -258,7 +259,7 @@ export class TableApplier {
     this.dirty = true;
     const deletes = deleted.length - refused.length;
     const counts = { upserts: written, deletes, overflowed, deadLetters: added.length };
-    emit({ type: "tableWritten", namespace, ...counts });
+    emit({ type: "tableWritten", namespace, ...counts, ...unshadowed > 0 && { unshadowed } });
   }
 
   /**
@@ -268,14 +269,14 @@ export class TableApplier {
    * (widened, inferred by CrateDB, or in a table that another process has swapped): split and write again
    */
   async #writeSplit(
-    { version, rows, letters, overflowed, expired }: Split,
+    { version, rows, letters, overflowed, expired, unshadowed }: Split,
     upserts: readonly (RowChange & KeyedRow)[],
     deleted: readonly RowChange[],
   ) {
     const { writer, columns, deadLetterLimit } = this.#deps;
     if (columns.version !== version) return undefined;
     return await this.#timed("write", async () => {
-      const refused = rows.length > 0 ? await writer.upsert(rows) : [];
+      const { refused, ...written } = await writeRows(writer, rows);
       const errors = new Map(refused.map(({ oid, error }) => [oid, error]));
       const gone = new Set(deleted.map(({ oid }) => oid));
       const dead = [
@@ -295,7 +296,11 @@ export class TableApplier {
       ]);
       await columns.load();
       if (columns.version !== version) return undefined;
-      return { letters: dead, overflowed: overflowed.filter((oid) => !errors.has(oid)).length };
+      return {
+        letters: dead,
+        overflowed: overflowed.filter((oid) => !errors.has(oid)).length,
+        unshadowed: unshadowed + written.unshadowed,
+      };
     });
   }
 

@@ -34,6 +34,8 @@ export interface Counts {
 /** Rows of one collection that were written together. */
 export interface TableWrite extends Counts {
   readonly namespace: Namespace;
+  /** Rows that lack a value in `geo` or `vector`, because the document's does not fit there. @default {0} */
+  readonly unshadowed?: number;
 }
 
 /** Columns that were added to a collection's table, or widened in it. */

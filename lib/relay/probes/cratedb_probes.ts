@@ -10,9 +10,12 @@ import { METADATA_TABLES } from "../../sink/metadata/metadata_tables.ts";
 import { readPosition, type SavedPosition } from "../../sink/metadata/saved_position.ts";
 import { readSettings } from "../../sink/metadata/saved_settings.ts";
 import { quoteName, quoteTable, type TableName } from "../../sink/sql/names.ts";
+import { missingColumns } from "../../sink/table/designed_columns.ts";
+import { SMALL_BYTES } from "../../sink/table/shards.ts";
 import { existingTable } from "../../sink/table/target_table.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
 import { isHistoryLost } from "../../source/connection/mongodb_errors.ts";
+import { storageOf } from "../../source/documents/sample.ts";
 import { savedToken, timeOf } from "../../source/stream/resume_token.ts";
 import { concurrently } from "../../util/concurrency.ts";
 import { QUIET } from "../../util/log.ts";
@@ -131,7 +134,9 @@ async function existing(
   namespace: Namespace,
   { transport, settings }: SinkSide,
 ): Promise<Answer[]> {
-  await existingTable(transport, table, settings.for(namespace));
+  const design = settings.for(namespace);
+  const found = await existingTable(transport, table, design);
+  if (found) missingColumns(table, found.definition, design);
   if (transport.dialect.isJsonb) return [];
   const name = quoteTable(table);
   const answers: Answer[] = [];
@@ -139,7 +144,7 @@ async function existing(
     answers.push(warning(`${name}: ${text}: ${column} ${type}`, "Drop the column, or name another table."));
   const schema = new TableSchema(transport, { table, inferred: false, log: { ...QUIET, warn } });
   await schema.load();
-  checkMode(schema, table, settings.for(namespace).columns);
+  checkMode(schema, table, design.columns);
   for (const [, block] of schema.definition.matchAll(/("blocks\.\w+") = true/g)) {
     const hint = `Open it:\n  ALTER TABLE ${name} RESET (${block});`;
     answers.push(wrong(`${name} is closed by ${block}`, hint, namespaceText(namespace)));
@@ -154,7 +159,7 @@ async function existing(
 
 /** Existing and planned shards, with replicas (`0-1`), and the most of them; undefined if the user may not read it. */
 export async function shardsOf(side: BothSides) {
-  const { transport, settings, collections, names: { metadataSchema: schema } } = side;
+  const { transport, settings, collections, causalReader, names: { metadataSchema: schema } } = side;
   const [rows, exists] = await Promise.all([
     rowsIfAllowed(
       transport,
@@ -166,9 +171,15 @@ export async function shardsOf(side: BothSides) {
   if (!rows) return undefined;
   const [existing = 0, nodes = 1, perNode = 0] = rows[0]?.map(Number) ?? [];
   const own = METADATA_TABLES.filter((name) => !exists({ schema, name })).length;
-  const planned = collections.filter((each) => !exists(tableOf(each, side)))
+  const missing = collections.filter((each) => !exists(tableOf(each, side)));
+  const each = await concurrently(missing, AT_ONCE, async (namespace) => {
+    const { shards } = settings.for(namespace);
+    if (shards !== undefined) return shards;
+    const { bytes = Infinity } = await storageOf(namespace, causalReader) ?? {};
     // CrateDB's own number of shards.
-    .reduce((sum, each) => sum + (settings.for(each).shards ?? Math.max(4, 2 * nodes)), own);
+    return bytes < SMALL_BYTES ? nodes : Math.max(4, 2 * nodes);
+  });
+  const planned = each.reduce((sum, shards) => sum + shards, own);
   return { existing, planned: planned * (nodes > 1 ? 2 : 1), nodes, limit: perNode * nodes };
 }
 

@@ -1,5 +1,12 @@
 /** Who creates the columns below `data` (`--columns`), and what happens to values that do not fit them. */
-import type { Addition, Column, ColumnPath } from "../../mapping/column_tree.ts";
+import {
+  type Addition,
+  additions,
+  type Column,
+  type ColumnPath,
+  objectColumn,
+} from "../../mapping/column_tree.ts";
+import type { DesignedTypes } from "../../mapping/designed_types.ts";
 import { inferColumns } from "../../mapping/field_counts.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnMode } from "../sql/dialect.ts";
@@ -50,6 +57,7 @@ interface ColumnPolicyOptions extends Omit<WideningOptions, "tableSchema"> {
   readonly table: OpenedTable;
   readonly columns: ColumnMode;
   readonly writer: Pick<Writer, "upsert">;
+  readonly types?: DesignedTypes | undefined;
   readonly onAdded: (columns: number) => void;
 }
 
@@ -62,7 +70,13 @@ export async function openColumnPolicy(
   const { columns: mode, table, writer } = options;
   if (patient.dialect.isJsonb) return JSONB_COLUMNS;
   const isDynamic = mode === "dynamic";
-  const needed = ["oid", "data", ...table.hasOverflow ? ["overflow"] : [], ...table.cdc ? ["cdc"] : []];
+  const needed = [
+    "oid",
+    "data",
+    ...table.hasOverflow ? ["overflow"] : [],
+    ...table.cdc ? ["cdc"] : [],
+    ...Object.keys(table.shadows ?? {}),
+  ];
   const tableSchema = new TableSchema(patient, { ...options, inferred: isDynamic, needed });
   const widening = new Widening(transports, { ...options, tableSchema });
   await tableSchema.load(table.definition);
@@ -76,8 +90,10 @@ export async function openColumnPolicy(
     },
     load: () => tableSchema.load(),
     learn: async (sample) => {
-      const { children, closed } = tableSchema.columns;
-      if (!isDynamic && children?.size === 0 && !closed) await addColumns(tableSchema, await sample());
+      const { columns } = tableSchema;
+      const isLearned = !columns.children ||
+        additions(options.types?.data ?? objectColumn(), columns).length > 0;
+      if (!isDynamic && !isLearned && !columns.closed) await addColumns(tableSchema, await sample());
     },
     makeRoom: (rows) =>
       isDynamic

@@ -25,7 +25,7 @@ import { type DefinedColumn, definedColumns, redefined } from "../table/show_cre
 import type { TargetTable } from "../table/target_table.ts";
 import type { Row } from "../table/row.ts";
 import { Writer, type WriterOptions } from "../table/writer.ts";
-import { columnTree } from "./column_definition.ts";
+import { columnTree } from "../table/column_definition.ts";
 import { copyRows, countRows } from "./copy_rows.ts";
 import type { TableSchema } from "./table_schema.ts";
 
@@ -224,8 +224,9 @@ export class Rebuilder {
     tree: Column,
   ): Promise<void> {
     const { table } = this.#options;
-    // The rows are copied with their `cdc`, which stays.
-    const writer = new Writer(transport, { ...table, ...workTable, cdc: undefined }, this.#options);
+    // The rows are copied with the columns beside `data`, which stay.
+    const copied = { ...table, ...workTable, cdc: undefined, shadows: {} };
+    const writer = new Writer(transport, copied, this.#options);
     const { partType } = table;
     const columns = ["oid", "data::text", "overflow::text", ...partType ? [selectPart(partType)] : []];
     for await (const page of scanTable(transport, table, { columns, where: rowsToChange, size: PAGE_ROWS })) {

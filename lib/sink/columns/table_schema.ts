@@ -27,7 +27,7 @@ import type { Transport } from "../connection/transport.ts";
 import { quoteTable, subscript, type TableName } from "../sql/names.ts";
 import { type DefinedColumn, definedColumns } from "../table/show_create_table.ts";
 import { columnFaults, unusableTable } from "../table/unusable_table.ts";
-import { columnTree, typeText, unfitColumns } from "./column_definition.ts";
+import { columnTree, typeText, unfitColumns } from "../table/column_definition.ts";
 
 /** CrateDB's default for the number of columns. */
 const DEFAULT_LIMIT = 1000;

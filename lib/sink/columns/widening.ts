@@ -1,5 +1,5 @@
 /** Rebuilds tables to widen columns: a BIGINT column that meets `20.5` becomes DOUBLE PRECISION. */
-import { type Column, type ColumnPath, innermost } from "../../mapping/column_tree.ts";
+import { arraysOf, type ColumnPath, innermost } from "../../mapping/column_tree.ts";
 import { isWidened, MAX_EXACT } from "../../mapping/column_types.ts";
 import { remapRow } from "../../mapping/remap_row.ts";
 import { queryNumber } from "../connection/transport.ts";
@@ -115,8 +115,6 @@ export class Widening {
     return columns.reduce((count, column) => count + arraysOf(column), 0);
   }
 }
-
-const arraysOf = (column: Column | undefined): number => column?.element ? 1 + arraysOf(column.element) : 0;
 
 const distinct = (paths: readonly ColumnPath[]): ColumnPath[] => [
   ...new Map(paths.map((path) => [subscript(path), path])).values(),

@@ -11,12 +11,15 @@ export interface TableName {
 /** @example IN: it"s → OUT: "it""s" */
 export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
+/** @example IN: it's → OUT: 'it''s' */
+export const quoteText = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
 /** @example IN: {schema: "doc", name: "cdc-testdrive"} → OUT: "doc"."cdc-testdrive" */
 export const quoteTable = ({ schema, name }: TableName): string => `${quoteName(schema)}.${quoteName(name)}`;
 
 /** @example IN: ["overflow", "a", "it's"] → OUT: overflow['a']['it''s'] */
 export const columnName = ([top = "", ...path]: readonly string[]): string =>
-  `${top}${path.map((name) => `['${name.replaceAll("'", "''")}']`).join("")}`;
+  `${top}${path.map((name) => `[${quoteText(name)}]`).join("")}`;
 
 /** @example IN: ["a", "it's"] → OUT: data['a']['it''s'] */
 export const subscript = (path: readonly string[]): string => columnName(["data", ...path]);

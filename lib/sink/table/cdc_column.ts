@@ -1,7 +1,5 @@
 /** The column `cdc`: the change that wrote a row, and when its document was deleted. */
 import { jsonBytes } from "../../util/json_writer.ts";
-import { isSinkError } from "../connection/sink_error.ts";
-import type { Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import type { DefinedColumn } from "./show_create_table.ts";
 import { UnusableTableError } from "./unusable_table.ts";
@@ -41,13 +39,6 @@ export function otherCdc(table: TableName): UnusableTableError {
         `  ALTER TABLE ${name} RENAME COLUMN cdc TO cdc_old`,
     },
   );
-}
-
-/** Several relays may do this at the same time. */
-export async function addCdcColumn(transport: Transport, table: TableName): Promise<void> {
-  await transport.query(`ALTER TABLE ${quoteTable(table)} ADD COLUMN ${CDC_COLUMN}`).catch((error) => {
-    if (!isSinkError(error, "exists")) throw error;
-  });
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Rows of a table that documents are written to. */
+import type { Shadow } from "../../mapping/designed_types.ts";
 import type { Part } from "../../mapping/partition.ts";
 import type { SplitDocument } from "../../mapping/split_document.ts";
 
@@ -6,6 +7,8 @@ import type { SplitDocument } from "../../mapping/split_document.ts";
 export interface Row extends Pick<SplitDocument, "data" | "overflow">, RowKey {
   /** JSON of the column `cdc`, if the table's is set. */
   readonly cdc?: Uint8Array | undefined;
+  /** JSON of the columns beside `data`. @default {null} */
+  readonly shadows?: Readonly<Partial<Record<Shadow, Uint8Array | null>>>;
 }
 
 export interface RowKey {

@@ -1,4 +1,5 @@
 /** The statements that write rows of a table. Pure. */
+import type { Shadow } from "../../mapping/designed_types.ts";
 import type { Parameter } from "../connection/transport.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { quoteTable } from "../sql/names.ts";
@@ -14,7 +15,9 @@ const CHANGES = { set: ["cdc = excluded.cdc"], clear: ["cdc = NULL"], none: [] }
 export function rowStatements({ lists: [oids, data, overflow] }: Dialect, table: TargetTable) {
   const target = quoteTable(table);
   const { partType, hasOverflow, cdc } = table;
-  const stored = { data, ...hasOverflow && { overflow } };
+  const shadows = Object.keys(table.shadows ?? {}) as Shadow[];
+  const beside = Object.fromEntries(shadows.map((name) => [name, data]));
+  const stored = { data, ...hasOverflow && { overflow }, ...beside };
   const part = partType && { part: `array(${partType})` };
   const columns = { oid: oids, ...stored, ...cdc === "set" && { cdc: data }, ...part };
   const types = Object.values(columns);
@@ -52,6 +55,7 @@ export function rowStatements({ lists: [oids, data, overflow] }: Dialect, table:
       rows.map(({ oid }) => oid),
       { json: rows.map(({ data }) => data) },
       ...hasOverflow ? [{ json: rows.map(({ overflow }) => overflow) }] : [],
+      ...shadows.map((name) => ({ json: rows.map(({ shadows }) => shadows?.[name] ?? null) })),
       ...cdc === "set" ? [{ json: rows.map(({ cdc = null }) => cdc) }] : [],
       ...partType ? [rows.map(({ part = "" }) => part)] : [],
     ],

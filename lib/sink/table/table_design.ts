@@ -1,7 +1,16 @@
 /** What a table is like, apart from its columns below `data`. */
+import type { Column } from "../../mapping/column_tree.ts";
+import {
+  type DesignedTypes,
+  type FulltextIndex,
+  type Shadow,
+  SHADOWS,
+} from "../../mapping/designed_types.ts";
 import { type PartitionBy, type PartType, partTypeOf } from "../../mapping/partition.ts";
 import type { ColumnMode, Dialect } from "../sql/dialect.ts";
+import { quoteName, quoteText, subscript } from "../sql/names.ts";
 import { CDC_COLUMN, type CdcSettings, needsCdc } from "./cdc_column.ts";
+import { typeText } from "./column_definition.ts";
 import { UnusableTableError } from "./unusable_table.ts";
 
 export interface TableDesign extends CdcSettings {
@@ -12,24 +21,40 @@ export interface TableDesign extends CdcSettings {
   readonly shards?: number | undefined;
   /** Copies of each shard, as CrateDB writes them: `0-1`. */
   readonly replicas?: string | undefined;
+  /** Columns that documents do not decide. */
+  readonly types?: DesignedTypes | undefined;
+  readonly fulltext?: readonly FulltextIndex[] | undefined;
+  /** Further settings of a new table. */
+  readonly with?: TableSettings | undefined;
 }
+
+export type TableSettings = Readonly<Record<string, string | number | boolean>>;
 
 const PART_COLUMNS: Readonly<Record<PartType, string>> = {
   bigint: '"part" TIMESTAMP WITH TIME ZONE',
   text: '"part" TEXT',
 };
 
+/** The shadow columns of a design. */
+export const shadowsOf = (types: DesignedTypes = {}): Readonly<Partial<Record<Shadow, Column>>> =>
+  Object.fromEntries(SHADOWS.flatMap((name) => types[name] ? [[name, types[name]]] : []));
+
+export const indexText = ({ name, columns, analyzer }: FulltextIndex): string =>
+  `INDEX ${quoteName(name)} USING FULLTEXT (${
+    columns.map((path) => subscript(path.map(({ name }) => name))).join(", ")
+  }) WITH (analyzer = ${quoteText(analyzer)})`;
+
 /**
  * The definition of a new table, as `SHOW CREATE TABLE` prints the columns. `data` is the type of the column `data`.
  * @example
  * IN: {columns: "typed", shards: 1} → OUT: (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), overflow OBJECT(IGNORED)) CLUSTERED BY (oid) INTO 1 SHARDS
  * IN: {partitionBy: {unit: "month", …}, …} → OUT: (oid TEXT, part TIMESTAMP …, …, PRIMARY KEY (oid, part)) … PARTITIONED BY (part)
- * @throws UnusableTableError if the server has no partitions, or no column `cdc`
+ * @throws UnusableTableError if the server has no partitions, types and indexes, or no column `cdc`
  */
 export function tableDefinition(
   { name, isJsonb, dataDefinition, overflowDefinition }: Dialect,
-  { columns, partitionBy, shards, replicas, ...cdc }: TableDesign,
-  data = dataDefinition[columns],
+  { columns, partitionBy, shards, replicas, types, fulltext = [], with: further = {}, ...cdc }: TableDesign,
+  data = types?.data ? typeText(types.data) : dataDefinition[columns],
 ): string {
   if (partitionBy && isJsonb) {
     throw new UnusableTableError(`${name} has no partitions by a key beside oid`, {
@@ -41,16 +66,33 @@ export function tableDefinition(
       hint: "Leave them out. --deletes keep is possible.",
     });
   }
+  if (isJsonb && (types || fulltext.length > 0)) {
+    throw new UnusableTableError(`${name} has no columns below data`, { hint: "Remove types and fulltext." });
+  }
   const part = partitionBy && PART_COLUMNS[partTypeOf(partitionBy)];
-  const own = [`"data" ${data}`, `"overflow" ${overflowDefinition}`, ...needsCdc(cdc) ? [CDC_COLUMN] : []];
-  const all = part
-    ? ['"oid" TEXT', part, ...own, 'PRIMARY KEY ("oid", "part")']
-    : ['"oid" TEXT PRIMARY KEY', ...own];
+  const shadows = Object.entries(shadowsOf(types)).map(([shadow, column]) =>
+    `"${shadow}" ${typeText(column, { policy: "STRICT" })}`
+  );
+  const own = [
+    `"data" ${data}`,
+    `"overflow" ${overflowDefinition}`,
+    ...shadows,
+    ...needsCdc(cdc) ? [CDC_COLUMN] : [],
+  ];
+  const all = [
+    ...part
+      ? ['"oid" TEXT', part, ...own, 'PRIMARY KEY ("oid", "part")']
+      : ['"oid" TEXT PRIMARY KEY', ...own],
+    ...fulltext.map(indexText),
+  ];
+  const settings = Object.entries({ ...replicas && { number_of_replicas: replicas }, ...further }).map((
+    [name, value],
+  ) => `${quoteName(name)} = ${typeof value === "string" ? quoteText(value) : value}`);
   const clauses = isJsonb ? [] : [
     ...part || shards !== undefined ? ["CLUSTERED BY (oid)"] : [],
     ...shards === undefined ? [] : [`INTO ${shards} SHARDS`],
     ...part ? ["PARTITIONED BY (part)"] : [],
-    ...replicas === undefined ? [] : [`WITH (number_of_replicas = '${replicas}')`],
+    ...settings.length === 0 ? [] : [`WITH (${settings.join(", ")})`],
   ];
   return [`(\n   ${all.join(",\n   ")}\n)`, ...clauses].join(" ");
 }

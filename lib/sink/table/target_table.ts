@@ -1,11 +1,13 @@
 /** Opens the table that documents are written to. */
+import { SHADOWS } from "../../mapping/designed_types.ts";
 import { type PartType, partTypeOf } from "../../mapping/partition.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
-import { addCdcColumn, hasCdc, needsCdc, otherCdc } from "./cdc_column.ts";
+import { hasCdc } from "./cdc_column.ts";
 import { createTable, tableExists } from "./create_table.ts";
 import { definedColumns, readDefinition } from "./show_create_table.ts";
-import { partitionsIn, tableDefinition, type TableDesign } from "./table_design.ts";
+import { addMissing, asDesigned, missingColumns } from "./designed_columns.ts";
+import { partitionsIn, shadowsOf, tableDefinition, type TableDesign } from "./table_design.ts";
 import { columnFaults, unusableTable, UnusableTableError } from "./unusable_table.ts";
 
 export interface TargetTable extends TableName {
@@ -15,16 +17,22 @@ export interface TargetTable extends TableName {
   readonly partType?: PartType | undefined;
   /** Whether an upsert sets or clears the column `cdc`; undefined for a table without. */
   readonly cdc?: "set" | "clear" | undefined;
+  /** The columns beside `data` for what its values round to. @default {none} */
+  readonly shadows?: ReturnType<typeof shadowsOf> | undefined;
 }
 
 export interface OpenedTable extends TargetTable {
   readonly isNew: boolean;
+  /** Whether rows lack shadows, because a column for them was added just now. */
+  readonly lacksShadows?: boolean;
   /** As it was when the table was opened. */
   readonly definition: string;
 }
 
 export interface OpenTableOptions extends TableDesign {
   readonly table: TableName;
+  /** Finds the number of shards of a new table for which none is given. @default {the server's} */
+  readonly shardsIfNew?: () => Promise<number | undefined>;
 }
 
 export async function isEmptyTable(transport: Transport, table: TableName): Promise<boolean> {
@@ -37,25 +45,23 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table } = options;
   const existing = await existingTable(transport, table, options);
-  if (!existing) await createTable(transport, table, tableDefinition(transport.dialect, options));
+  const shards = options.shards ?? (existing ? undefined : await options.shardsIfNew?.());
+  const definition = tableDefinition(transport.dialect, { ...options, shards });
+  if (!existing) {
+    await asDesigned(table, options, () => createTable(transport, table, definition));
+  }
   const found = existing ??
     opened(table, options, transport, await readDefinition(transport, table), { isNew: true });
-  return needsCdc(options) && !found.cdc ? await withCdc(transport, found, options) : found;
+  const missing = missingColumns(table, found.definition, options);
+  if (missing.length === 0) return found;
+  await asDesigned(table, options, () => addMissing(transport, table, missing));
+  const changed = await existingTable(transport, table, options);
+  const lacksShadows = existing !== undefined &&
+    missing.some((clause) => SHADOWS.some((name) => clause.startsWith(`ADD COLUMN ${name}`)));
+  return { ...changed ?? found, isNew: !existing, lacksShadows };
 }
 
-/** Adds the column `cdc`. */
-async function withCdc(
-  transport: Transport,
-  { isNew, ...table }: OpenedTable,
-  options: OpenTableOptions,
-): Promise<OpenedTable> {
-  await addCdcColumn(transport, table);
-  const found = await existingTable(transport, table, options);
-  if (!found?.cdc) throw otherCdc(table);
-  return Object.freeze({ ...found, isNew });
-}
-
-type ShapeOf = Pick<OpenTableOptions, "partitionBy" | "metadata">;
+type ShapeOf = Pick<OpenTableOptions, "partitionBy" | "metadata" | "types">;
 
 /** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */
 export async function existingTable(
@@ -71,7 +77,7 @@ export async function existingTable(
 
 function opened(
   table: TableName,
-  { partitionBy, metadata }: ShapeOf,
+  { partitionBy, metadata, types }: ShapeOf,
   { dialect }: Transport,
   definition = "",
   { isNew }: Pick<OpenedTable, "isNew">,
@@ -94,7 +100,11 @@ function opened(
   const hasOverflow = typeOf("overflow") === dialect.overflowType;
   const partType = wanted === "none" ? undefined : wanted;
   const cdc = hasCdc(columns) ? metadata === "on" ? "set" : "clear" : undefined;
-  const own = { ...partType && { partType }, ...cdc && { cdc } as const };
+  const own = {
+    ...partType && { partType },
+    ...cdc && { cdc } as const,
+    ...types && { shadows: shadowsOf(types) },
+  };
   return Object.freeze({ ...table, hasOverflow, ...own, isNew, definition });
 }
 

@@ -45,8 +45,12 @@ const MAX_TRIES = 2;
 
 /** The bytes of a row, or of a key, in a statement. */
 const bytesOf = (item: Row | RowKey | string): number =>
-  typeof item === "string" ? Buffer.byteLength(item) : Buffer.byteLength(item.oid) +
-    ("data" in item ? item.data.length + (item.overflow?.length ?? 0) + (item.cdc?.length ?? 0) : 0);
+  typeof item === "string"
+    ? Buffer.byteLength(item)
+    : Buffer.byteLength(item.oid) + ("data" in item ? valuesOf(item) : 0);
+
+const valuesOf = ({ data, overflow, cdc, shadows = {} }: Row): number =>
+  [data, overflow, cdc, ...Object.values(shadows)].reduce((sum, each) => sum + (each?.length ?? 0), 0);
 
 const UNLIMITED = new Semaphore(Infinity);
 

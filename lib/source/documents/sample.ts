@@ -55,16 +55,32 @@ export function sampler(reader: CausalReader, log: Logger) {
   };
 }
 
-export async function averageBytes(
+export const averageBytes = async (
+  namespace: Namespace,
+  reader: Pick<CausalReader, "read">,
+): Promise<number | undefined> => (await storageOf(namespace, reader))?.averageBytes;
+
+interface Storage {
+  readonly averageBytes: number;
+  /** Of all documents, without compression. */
+  readonly bytes: number;
+}
+
+/** The sizes of a collection; undefined if the server refuses. */
+export async function storageOf(
   { database, collection }: Namespace,
   reader: Pick<CausalReader, "read">,
-): Promise<number | undefined> {
+): Promise<Storage | undefined> {
   const stages = [{ $collStats: { storageStats: {} } }];
   try {
     const shards = await reader.read((client, options) =>
       client.db(database).collection(collection).aggregate(stages, options).toArray()
     );
-    return Math.max(0, ...shards.map(({ storageStats }) => Number(storageStats?.avgObjSize) || 0));
+    const of = (name: string) => shards.map(({ storageStats }) => Number(storageStats?.[name]) || 0);
+    return {
+      averageBytes: Math.max(0, ...of("avgObjSize")),
+      bytes: of("size").reduce((sum, each) => sum + each, 0),
+    };
   } catch (error) {
     if (isRefusal(error) || hasCode(error, MongodbCode.Unauthorized)) return undefined;
     throw error;

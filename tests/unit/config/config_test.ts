@@ -205,6 +205,7 @@ Deno.test("settings.for() has the options whose scope is a collection", () => {
   assert.deepEqual(table("doc"), { schema: "x", name: "{collection}" });
   assert.deepEqual(rest, {
     ...{ transform: [], key: "_id", omit: [], columns: "typed" },
+    ...{ types: undefined, fulltext: undefined, with: undefined },
     ...{ shards: undefined, replicas: undefined, partitionBy: undefined, keep: undefined },
     ...{ deletes: "hard", metadata: "off" },
     ...{ widen: "on", widenRows: 2_000_000, onDrop: "drop", fullDocument: "lookup" },

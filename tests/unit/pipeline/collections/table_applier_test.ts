@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { fieldsByName } from "../../../../lib/bson/bson.ts";
 import { deadLetterLimit } from "../../../../lib/pipeline/collections/dead_letter_limit.ts";
+import { parseTypes } from "../../../../lib/mapping/designed_types.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { on, type TableWrite } from "../../../../lib/pipeline/status/events.ts";
 import { TableApplier, type TableApplierDeps } from "../../../../lib/pipeline/collections/table_applier.ts";
@@ -17,7 +18,8 @@ interface Setting {
   /** Why the table cannot be dropped. */
   readonly kept?: Awaited<ReturnType<TableApplierDeps["writer"]["drop"]>>;
   /** Keys of rows that the table refuses. */
-  readonly refuses?: (oid: string) => boolean;
+  readonly refuses?: (oid: string, row: Row) => boolean;
+  readonly shadows?: TableApplierDeps["table"]["shadows"];
   readonly limit?: number;
   readonly deletes?: TableApplierDeps["settings"]["deletes"];
   readonly cdc?: "set" | "clear";
@@ -39,7 +41,7 @@ function applierOf(
   let version = 0;
   const deps: TableApplierDeps = {
     namespace: NAMESPACE,
-    table: { schema: "doc", name: "t", hasOverflow: true, cdc: rest.cdc },
+    table: { schema: "doc", name: "t", hasOverflow: true, cdc: rest.cdc, shadows: rest.shadows },
     columns: {
       columns,
       get version() {
@@ -55,7 +57,7 @@ function applierOf(
     writer: {
       upsert: (rows) => {
         written.push(rows);
-        const refused = rows.filter(({ oid }) => refuses(oid));
+        const refused = rows.filter((row) => refuses(row.oid, row));
         return Promise.resolve(refused.map(({ oid }) => ({ oid, error: "no room", kind: "refused" })));
       },
       delete: (rows) => {
@@ -117,6 +119,24 @@ Deno.test("TableApplier counts no overflow of a document that becomes a dead let
   const { applier, told } = applierOf({ refuses: (oid) => oid === '"text"' || oid === "text" });
   await applier.apply([change({ n: "text" }), change({ n: "other" })]);
   assert.deepEqual(told, [{ namespace: NAMESPACE, upserts: 1, deletes: 0, overflowed: 1, deadLetters: 1 }]);
+});
+
+Deno.test("TableApplier counts rows without a shadow: those that do not fit, and those that CrateDB refuses", async () => {
+  const { geo } = parseTypes({ n: "geo_point" });
+  const { applier, written, dead, told } = applierOf({
+    shadows: { ...geo && { geo } },
+    refuses: (_, { shadows }) =>
+      shadows?.geo !== undefined && shadows.geo !== null && jsonOfBytes(shadows.geo) === '{"n":[3,4]}',
+  });
+  await applier.apply([change({ n: [1, 2] }), change({ n: [3, 4] }), change({ n: "nowhere" })]);
+  assert.deepEqual(
+    written.map((rows) => rows.map(({ shadows }) => shadows?.geo && jsonOfBytes(shadows.geo))),
+    [
+      ['{"n":[1,2]}', '{"n":[3,4]}', null],
+      [undefined],
+    ],
+  );
+  assert.deepEqual([dead.size, told[0]?.upserts, told[0]?.unshadowed], [0, 3, 2]);
 });
 
 Deno.test("TableApplier tells its stages, and what became of the rows once they are confirmed", async () => {

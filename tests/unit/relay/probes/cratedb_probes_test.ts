@@ -18,9 +18,14 @@ const NO_PRIVILEGE = new SinkError("Missing 'DQL' privilege", { code: "4011" });
 interface Given {
   readonly flags?: Readonly<Record<string, string>>;
   readonly collections?: readonly string[];
+  /** Of each collection, in bytes. */
+  readonly size?: number;
 }
 
-function sideOf(answers: Answers, { flags = {}, collections = ["orders", "users"] }: Given): BothSides {
+function sideOf(
+  answers: Answers,
+  { flags = {}, collections = ["orders", "users"], size = 6e9 }: Given,
+): BothSides {
   const settings = relayConfig({ flags: { database: "shop", ...flags }, env: {} });
   const query = (sql: string) => {
     assert.match(sql, /^(?:SELECT|SHOW|REFRESH)/, "a probe changes nothing");
@@ -30,7 +35,9 @@ function sideOf(answers: Answers, { flags = {}, collections = ["orders", "users"
   const found = collections.map((collection) => ({ database: "shop", collection }));
   const names = settings.namesIn("doc");
   const transport = { dialect: CRATEDB, query };
-  return { settings, clock: fakeClock(), collections: found, names, transport } as unknown as BothSides;
+  const causalReader = { read: () => Promise.resolve([{ storageStats: { size } }]) };
+  const side = { settings, clock: fakeClock(), collections: found, names, transport, causalReader };
+  return side as unknown as BothSides;
 }
 
 const ask = (name: string, answers: Answers, given: Given = {}) =>
@@ -111,6 +118,9 @@ Deno.test("the probe of shards counts existing and planned ones", async () => {
   assert.match(full?.hint ?? "", /SET GLOBAL PERSISTENT "cluster\.max_shards_per_node" = 101;/);
   const [fewer] = await ask("shards", shards(most + 1, 100), { flags: { shards: "1" } });
   assert.equal(fewer?.level, "ok");
+  // A small table has one shard for each node.
+  const [small] = await ask("shards", shards(most, 100), { size: 4e9 });
+  assert.match(small?.text ?? "", new RegExp(` ${planned - 3} are planned`));
   assert.deepEqual(await ask("shards", [[/sys\.cluster/, "hidden"], ...shards(most, 100)]), []);
 });
 

@@ -4,7 +4,7 @@ import type { Kind } from "../../../../lib/mapping/column_types.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
 import type { Result, Transport } from "../../../../lib/sink/connection/transport.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import { columnTree, typeText } from "../../../../lib/sink/columns/column_definition.ts";
+import { columnTree, typeText } from "../../../../lib/sink/table/column_definition.ts";
 import { TableSchema } from "../../../../lib/sink/columns/table_schema.ts";
 import type { LogFields, Logger } from "../../../../lib/util/log.ts";
 

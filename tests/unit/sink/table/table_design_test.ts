@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { parseFulltext, parseTypes, withIndexed } from "../../../../lib/mapping/designed_types.ts";
 import { CRATEDB, POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
 import { partitionsIn, tableDefinition, type TableDesign } from "../../../../lib/sink/table/table_design.ts";
 
+const FULLTEXT = parseFulltext({ "it's": { columns: ["o.tags[]"], analyzer: "english" } });
 const BY_MONTH = { unit: "month", path: ["at"] } as const;
 const DATA = '"data" OBJECT(DYNAMIC),\n   "overflow" OBJECT(IGNORED)';
 
@@ -19,6 +21,27 @@ const DEFINITIONS: readonly [design: Partial<TableDesign>, definition: string][]
   [
     { partitionBy: { unit: "value", path: ["country"] }, shards: 1 },
     `(\n   "oid" TEXT,\n   "part" TEXT,\n   ${DATA},\n   PRIMARY KEY ("oid", "part")\n) CLUSTERED BY (oid) INTO 1 SHARDS PARTITIONED BY (part)`,
+  ],
+  [
+    {
+      types: withIndexed(
+        parseTypes({
+          "total": "numeric(20,4)",
+          "at": "geo_point",
+          "o.area": "geo_shape",
+          "v": "float_vector(3)",
+        }),
+        FULLTEXT,
+      ),
+      fulltext: FULLTEXT,
+      replicas: "0",
+      with: { "codec": "it's", "mapping.total_fields.limit": 2_000, 'a"b': false },
+    },
+    '(oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC) AS ("total" NUMERIC(20, 4), "o" OBJECT(DYNAMIC) AS ("tags" ARRAY(TEXT))), ' +
+    'overflow OBJECT(IGNORED), geo OBJECT(STRICT) AS ("at" GEO_POINT, "o" OBJECT(STRICT) AS ("area" GEO_SHAPE)), ' +
+    'vector OBJECT(STRICT) AS ("v" FLOAT_VECTOR(3)), ' +
+    `INDEX "it's" USING FULLTEXT (data['o']['tags']) WITH (analyzer = 'english')) ` +
+    `WITH (number_of_replicas = '0', "codec" = 'it''s', "mapping.total_fields.limit" = 2000, "a""b" = false)`,
   ],
 ];
 
@@ -44,6 +67,11 @@ Deno.test("tableDefinition() has the column cdc for soft deletes or metadata, an
 Deno.test("tableDefinition() refuses partitions in PostgreSQL, and leaves its shards out", () => {
   assert.throws(() => tableDefinition(POSTGRESQL, { columns: "typed", partitionBy: BY_MONTH }), {
     name: "UnusableTableError",
+  });
+  const types = parseTypes({ at: "geo_point" });
+  assert.throws(() => tableDefinition(POSTGRESQL, { columns: "typed", types }), {
+    name: "UnusableTableError",
+    hint: "Remove types and fulltext.",
   });
   assert.equal(
     tableDefinition(POSTGRESQL, { columns: "typed", shards: 3 }),

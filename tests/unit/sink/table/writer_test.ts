@@ -1,3 +1,4 @@
+import type { TargetTable } from "../../../../lib/sink/table/target_table.ts";
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
@@ -343,7 +344,7 @@ Deno.test("Writer gives the deletion of all rows more time than other statements
 });
 
 /** A partitioned table whose rows are in these partitions. */
-function partitioned(stored: Readonly<Record<string, string>>) {
+function partitioned(stored: Readonly<Record<string, string>>, more: Partial<TargetTable> = {}) {
   const sent: [sql: string, parameters: readonly Parameter[]][] = [];
   const transport: Transport = {
     dialect: CRATEDB,
@@ -357,7 +358,7 @@ function partitioned(stored: Readonly<Record<string, string>>) {
     },
     async [Symbol.asyncDispose]() {},
   };
-  const table = { ...TABLE, partType: "bigint" } as const;
+  const table = { ...TABLE, partType: "bigint", ...more } as const;
   return { writer: new Writer(transport, table, { limits: LIMITS }), sent };
 }
 
@@ -373,6 +374,19 @@ Deno.test("Writer.upsert() writes the partition as a part of the key", async () 
   );
   assert.doesNotMatch(sql, /part = excluded/);
   assert.deepEqual(parameters.at(-1), ["0", "-1"]);
+});
+
+Deno.test("Writer.upsert() writes the columns beside data, null for a row without", async () => {
+  const shadows = { geo: { kind: "object" }, vector: { kind: "object" } } as const;
+  const { writer, sent } = partitioned({}, { shadows });
+  const geo = jsonBytes('{"at":[1,2]}');
+  await writer.upsert([{ ...rowIn("a", "0"), shadows: { geo, vector: null } }, rowIn("b", "0")]);
+  const [[sql = "", parameters = []] = []] = sent;
+  assert.match(
+    sql,
+    /\(oid, data, overflow, geo, vector, part\) .* geo = excluded\.geo, vector = excluded\.vector$/,
+  );
+  assert.deepEqual(parameters.slice(3, 5), [{ json: [geo, null] }, { json: [null, null] }]);
 });
 
 Deno.test("Writer.delete() searches the partitions of the keys, or all if that of one is not known", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Column } from "../../../../lib/mapping/column_tree.ts";
 import type { Kind } from "../../../../lib/mapping/column_types.ts";
-import { columnTree, unfitColumns } from "../../../../lib/sink/columns/column_definition.ts";
+import { columnTree, typeName, unfitColumns } from "../../../../lib/sink/table/column_definition.ts";
 
 const of = (kind: Kind): Column => ({ kind });
 const list = (element: Column): Column => ({ kind: "array", element });
@@ -30,11 +30,11 @@ const KINDS: readonly (readonly [string, Kind?])[] = [
   ["OBJECT(IGNORED)", "ignored"],
   ["BYTE"],
   ["IP", "ip"],
-  ["GEO_POINT"],
-  ["GEO_SHAPE INDEX USING geohash"],
-  ["NUMERIC(10, 2)"],
+  ["GEO_POINT", "geo_point"],
+  ["GEO_SHAPE INDEX USING geohash", "geo_shape"],
+  ["UUID", "uuid"],
+  ["NUMERIC"],
   ["BIT(5)"],
-  ["FLOAT_VECTOR(3)"],
 ];
 
 for (const [type, kind = "unfit"] of KINDS) {
@@ -51,6 +51,19 @@ for (const [type, kind] of [["VARCHAR(5)", "varchar"], ["CHARACTER(3) NOT NULL",
     assert.deepEqual(columnTree(array), object({ x: list({ kind, length }) }));
   });
 }
+
+Deno.test("columnTree() of a NUMERIC and a FLOAT_VECTOR: with their sizes", () => {
+  const numeric = { kind: "numeric", numeric: { precision: 10, scale: 2 } } as const;
+  assert.deepEqual(columnTree([{ path: ["data", "x"], type: "NUMERIC(10, 2)" }]), object({ x: numeric }));
+  const vector = { kind: "float_vector", length: 3 } as const;
+  const below = [{ path: ["vector", "x"], type: "FLOAT_VECTOR(3)" }];
+  assert.deepEqual(columnTree(below, { root: "vector" }), object({ x: vector }));
+  assert.deepEqual([numeric, vector, list(numeric)].map(typeName), [
+    "NUMERIC(10, 2)",
+    "FLOAT_VECTOR(3)",
+    "ARRAY(NUMERIC(10, 2))",
+  ]);
+});
 
 Deno.test("unfitColumns() has the columns below `data` that take no values", () => {
   const columns = [

@@ -1,0 +1,97 @@
+/** Compares a table that exists with its design, and adds the columns that it lacks. */
+import { additions, type Column, innermost, mapObjects } from "../../mapping/column_tree.ts";
+import { isSinkError } from "../connection/sink_error.ts";
+import type { Transport } from "../connection/transport.ts";
+import { columnName, quoteTable, type TableName } from "../sql/names.ts";
+import { CDC_COLUMN, type CdcSettings, hasCdc, needsCdc, otherCdc } from "./cdc_column.ts";
+import { columnTree, typeName, typeText } from "./column_definition.ts";
+import { definedColumns } from "./show_create_table.ts";
+import { indexText, type TableDesign } from "./table_design.ts";
+import { UnusableTableError } from "./unusable_table.ts";
+
+/** The first versions that store a type, by CrateDB's words for its absence. */
+const VERSIONS: readonly (readonly [RegExp, type: string, version: string])[] = [
+  [/`numeric` does not support storage/, "NUMERIC columns", "5.9"],
+  [/Cannot find data type: uuid/, "the type UUID", "6.2"],
+  [/Cannot find data type: float_vector/, "the type FLOAT_VECTOR", "5.5"],
+];
+
+/** The clauses that add to a table what its design names. @throws UnusableTableError if they cannot */
+export function missingColumns(
+  table: TableName,
+  definition: string,
+  { types = {}, fulltext = [], ...cdc }: Pick<TableDesign, "types" | "fulltext" | keyof CdcSettings>,
+): readonly string[] {
+  const defined = definedColumns(definition);
+  const shown = plain(definition);
+  const faults = fulltext.map(indexText).filter((index) => !shown.includes(plain(index)))
+    .map((index) => `it has no ${index}`);
+  const clauses = Object.entries(types).flatMap(([root, wanted]) => {
+    const policy = root === "data" ? "DYNAMIC" : "STRICT";
+    if (!defined.some(({ path }) => path.length === 1 && path[0] === root)) {
+      return [`ADD COLUMN ${root} ${typeText(wanted, { policy })}`];
+    }
+    const existing = columnTree(defined, { root });
+    faults.push(...misfits(existing, wanted, [root]));
+    const open = mapObjects(existing, ({ closed: _, ...object }) => object);
+    return additions(open, wanted, [root]).map(({ path, column }) =>
+      `ADD COLUMN ${columnName(path)} ${typeText(column, { policy })}`
+    );
+  });
+  if (needsCdc(cdc) && !hasCdc(defined)) {
+    if (defined.some(({ path: [top] }) => top === "cdc")) throw otherCdc(table);
+    clauses.push(`ADD COLUMN ${CDC_COLUMN}`);
+  }
+  if (faults.length === 0) return clauses;
+  throw new UnusableTableError(`Table ${quoteTable(table)} is not as designed: ${faults.join(", ")}.`, {
+    hint: "CrateDB cannot change that. Correct types and fulltext, or write the table again: rebuild",
+  });
+}
+
+/** A part of a definition in one line, without quotation marks around `data`. */
+const plain = (text: string): string =>
+  text.replaceAll('"data"[', "data[").replace(/\s+/g, " ").replaceAll("( ", "(").replaceAll(" )", ")");
+
+function misfits(existing: Column, wanted: Column, path: readonly string[]): readonly string[] {
+  const [is, should] = [existing, wanted].map(typeName);
+  if (is !== should) return [`${columnName(path)} is ${is}, not ${should}`];
+  const known = innermost(existing).children;
+  return [...innermost(wanted).children ?? []].flatMap(([name, child]) => {
+    const below = known?.get(name);
+    return below ? misfits(below, child, [...path, name]) : [];
+  });
+}
+
+/** Creates or changes a table by its design. @throws UnusableTableError for what the server refuses or lacks */
+export async function asDesigned(
+  table: TableName,
+  { types, fulltext, with: settings }: TableDesign,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(types || fulltext || settings) || !isSinkError(error, "refused", "unspecific")) throw error;
+    const [, type, version] = VERSIONS.find(([words]) => words.test(error.message)) ?? [];
+    const why = type ? `this CrateDB lacks ${type}` : error.message;
+    throw new UnusableTableError(`Table ${quoteTable(table)} cannot be as designed: ${why}`, {
+      hint: version
+        ? `CrateDB ${version} has it. Upgrade, or remove it from types.`
+        : "Correct types, fulltext or with.",
+      cause: error,
+    });
+  }
+}
+
+/** Adds columns. Several relays may do this at the same time. */
+export async function addMissing(
+  transport: Transport,
+  table: TableName,
+  clauses: readonly string[],
+): Promise<void> {
+  for (const clause of clauses) {
+    await transport.query(`ALTER TABLE ${quoteTable(table)} ${clause}`).catch((error) => {
+      if (!isSinkError(error, "exists")) throw error;
+    });
+  }
+}

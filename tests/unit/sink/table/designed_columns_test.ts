@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { parseFulltext, parseTypes, withIndexed } from "../../../../lib/mapping/designed_types.ts";
+import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { asDesigned, missingColumns } from "../../../../lib/sink/table/designed_columns.ts";
+
+const TABLE = { schema: "doc", name: "t" };
+
+/** As CrateDB prints it. */
+const DEFINITION = `CREATE TABLE IF NOT EXISTS "doc"."t" (
+   "oid" TEXT NOT NULL,
+   "data" OBJECT(DYNAMIC) AS (
+      "title" TEXT,
+      "total" NUMERIC(20, 4),
+      "note" TEXT INDEX OFF STORAGE WITH (
+         columnstore = false
+      ),
+      "items" ARRAY(OBJECT(DYNAMIC) AS (
+         "id" UUID
+      ))
+   ),
+   "overflow" OBJECT(IGNORED),
+   "geo" OBJECT(STRICT) AS (
+      "at" GEO_POINT,
+      "area" GEO_SHAPE INDEX USING GEOHASH
+   ),
+   PRIMARY KEY ("oid"),
+   INDEX "search" USING FULLTEXT ("data"['title'], "data"['note']) WITH (
+      analyzer = 'english'
+   )
+)
+CLUSTERED BY ("oid") INTO 4 SHARDS`;
+
+const FULLTEXT = { search: { columns: ["title", "note"], analyzer: "english" } };
+const LONG = { text: { index: "off" } };
+
+const missing = (types: object, fulltext: object = {}) => {
+  const indexes = parseFulltext(fulltext);
+  return missingColumns(TABLE, DEFINITION, {
+    types: withIndexed(parseTypes(types), indexes),
+    fulltext: indexes,
+  });
+};
+
+Deno.test("missingColumns() is empty for a table as designed", () => {
+  const types = {
+    "total": "numeric(20,4)",
+    "note": LONG,
+    "items[].id": "uuid",
+    "at": "geo_point",
+    "area": "geo_shape",
+  };
+  assert.deepEqual(missing(types, FULLTEXT), []);
+});
+
+Deno.test("missingColumns() adds columns below data and beside it, also below strict objects", () => {
+  const types = {
+    "o.x": "uuid",
+    "items[].price": "numeric(10)",
+    "o.at": "geo_point",
+    "more": "geo_shape",
+    "v": "float_vector(3)",
+  };
+  assert.deepEqual(missing(types), [
+    `ADD COLUMN data['o'] OBJECT(DYNAMIC) AS ("x" UUID)`,
+    `ADD COLUMN data['items']['price'] NUMERIC(10, 0)`,
+    `ADD COLUMN geo['o'] OBJECT(STRICT) AS ("at" GEO_POINT)`,
+    `ADD COLUMN geo['more'] GEO_SHAPE`,
+    `ADD COLUMN vector OBJECT(STRICT) AS ("v" FLOAT_VECTOR(3))`,
+  ]);
+});
+
+const FAULTS: readonly (readonly [types: object, fulltext: object, fault: string])[] = [
+  [{ title: "uuid" }, {}, "data['title'] is TEXT, not UUID"],
+  [{ total: "numeric(20,2)" }, {}, "data['total'] is NUMERIC(20, 4), not NUMERIC(20, 2)"],
+  [{ "items.id": "uuid" }, {}, "data['items'] is ARRAY(OBJECT), not OBJECT"],
+  [{ at: "geo_shape" }, {}, "geo['at'] is GEO_POINT, not GEO_SHAPE"],
+  [
+    {},
+    { search: { columns: ["title"], analyzer: "english" } },
+    "it has no INDEX \"search\" USING FULLTEXT (data['title']) WITH (analyzer = 'english')",
+  ],
+];
+
+for (const [types, fulltext, fault] of FAULTS) {
+  Deno.test(`missingColumns() refuses a table: ${fault}`, () => {
+    assert.throws(() => missing(types, fulltext), {
+      name: "UnusableTableError",
+      message: `Table "doc"."t" is not as designed: ${fault}.`,
+      hint: /rebuild/,
+    });
+  });
+}
+
+const REFUSALS: readonly (readonly [message: string, why: RegExp, hint: RegExp])[] = [
+  [
+    "UnsupportedFeatureException[Type `numeric` does not support storage]",
+    /lacks NUMERIC columns$/,
+    /^CrateDB 5\.9 has it/,
+  ],
+  ["Cannot find data type: uuid", /lacks the type UUID$/, /^CrateDB 6\.2 has it/],
+  ['Invalid property "codeck"', /: Invalid property "codeck"$/, /^Correct types, fulltext or with/],
+];
+
+for (const [message, why, hint] of REFUSALS) {
+  Deno.test(`asDesigned() explains ${message}`, async () => {
+    const work = () => Promise.reject(new SinkError(message, { kind: "unspecific", code: "XX000" }));
+    await assert.rejects(asDesigned(TABLE, { columns: "typed", with: {} }, work), {
+      name: "UnusableTableError",
+      message: why,
+      hint,
+    });
+    await assert.rejects(asDesigned(TABLE, { columns: "typed" }, work), { name: "SinkError" });
+  });
+}
