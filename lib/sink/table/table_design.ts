@@ -79,22 +79,23 @@ export function tableDefinition(
     ...shadows,
     ...needsCdc(cdc) ? [CDC_COLUMN] : [],
   ];
-  const all = [
+  const lines = [
     ...part
       ? ['"oid" TEXT', part, ...own, 'PRIMARY KEY ("oid", "part")']
       : ['"oid" TEXT PRIMARY KEY', ...own],
     ...fulltext.map(indexText),
   ];
-  const settings = Object.entries({ ...replicas && { number_of_replicas: replicas }, ...further }).map((
-    [name, value],
-  ) => `${quoteName(name)} = ${typeof value === "string" ? quoteText(value) : value}`);
+  const all = { ...replicas && { number_of_replicas: replicas }, ...further };
+  const settings = Object.entries(all).map(([name, value]) =>
+    `${quoteName(name)} = ${typeof value === "string" ? quoteText(value) : value}`
+  );
   const clauses = isJsonb ? [] : [
     ...part || shards !== undefined ? ["CLUSTERED BY (oid)"] : [],
     ...shards === undefined ? [] : [`INTO ${shards} SHARDS`],
     ...part ? ["PARTITIONED BY (part)"] : [],
     ...settings.length === 0 ? [] : [`WITH (${settings.join(", ")})`],
   ];
-  return [`(\n   ${all.join(",\n   ")}\n)`, ...clauses].join(" ");
+  return [`(\n   ${lines.join(",\n   ")}\n)`, ...clauses].join(" ");
 }
 
 const KEY = /^ +(?:CONSTRAINT .*)?PRIMARY KEY \("?oid"?(, "part")?\),?$/m;

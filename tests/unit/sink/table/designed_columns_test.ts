@@ -61,11 +61,11 @@ Deno.test("missingColumns() adds columns below data and beside it, also below st
     "v": "float_vector(3)",
   };
   assert.deepEqual(missing(types), [
-    `ADD COLUMN data['o'] OBJECT(DYNAMIC) AS ("x" UUID)`,
+    `ADD COLUMN data['o'] OBJECT(DYNAMIC) AS (\n      "x" UUID\n   )`,
     `ADD COLUMN data['items']['price'] NUMERIC(10, 0)`,
-    `ADD COLUMN geo['o'] OBJECT(STRICT) AS ("at" GEO_POINT)`,
+    `ADD COLUMN geo['o'] OBJECT(STRICT) AS (\n      "at" GEO_POINT\n   )`,
     `ADD COLUMN geo['more'] GEO_SHAPE`,
-    `ADD COLUMN vector OBJECT(STRICT) AS ("v" FLOAT_VECTOR(3))`,
+    `ADD COLUMN vector OBJECT(STRICT) AS (\n      "v" FLOAT_VECTOR(3)\n   )`,
   ]);
 });
 

@@ -11,7 +11,7 @@ const DEFINITIONS: readonly [design: Partial<TableDesign>, definition: string][]
   [{}, `(\n   "oid" TEXT PRIMARY KEY,\n   ${DATA}\n)`],
   [
     { shards: 2, replicas: "0-1" },
-    `(\n   "oid" TEXT PRIMARY KEY,\n   ${DATA}\n) CLUSTERED BY (oid) INTO 2 SHARDS WITH (number_of_replicas = '0-1')`,
+    `(\n   "oid" TEXT PRIMARY KEY,\n   ${DATA}\n) CLUSTERED BY (oid) INTO 2 SHARDS WITH ("number_of_replicas" = '0-1')`,
   ],
   [
     { partitionBy: BY_MONTH },
@@ -37,11 +37,28 @@ const DEFINITIONS: readonly [design: Partial<TableDesign>, definition: string][]
       replicas: "0",
       with: { "codec": "it's", "mapping.total_fields.limit": 2_000, 'a"b': false },
     },
-    '(oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC) AS ("total" NUMERIC(20, 4), "o" OBJECT(DYNAMIC) AS ("tags" ARRAY(TEXT))), ' +
-    'overflow OBJECT(IGNORED), geo OBJECT(STRICT) AS ("at" GEO_POINT, "o" OBJECT(STRICT) AS ("area" GEO_SHAPE)), ' +
-    'vector OBJECT(STRICT) AS ("v" FLOAT_VECTOR(3)), ' +
-    `INDEX "it's" USING FULLTEXT (data['o']['tags']) WITH (analyzer = 'english')) ` +
-    `WITH (number_of_replicas = '0', "codec" = 'it''s', "mapping.total_fields.limit" = 2000, "a""b" = false)`,
+    [
+      "(",
+      '   "oid" TEXT PRIMARY KEY,',
+      '   "data" OBJECT(DYNAMIC) AS (',
+      '      "total" NUMERIC(20, 4),',
+      '      "o" OBJECT(DYNAMIC) AS (',
+      '         "tags" ARRAY(TEXT)',
+      "      )",
+      "   ),",
+      '   "overflow" OBJECT(IGNORED),',
+      '   "geo" OBJECT(STRICT) AS (',
+      '      "at" GEO_POINT,',
+      '      "o" OBJECT(STRICT) AS (',
+      '         "area" GEO_SHAPE',
+      "      )",
+      "   ),",
+      '   "vector" OBJECT(STRICT) AS (',
+      '      "v" FLOAT_VECTOR(3)',
+      "   ),",
+      `   INDEX "it's" USING FULLTEXT (data['o']['tags']) WITH (analyzer = 'english')`,
+      `) WITH ("number_of_replicas" = '0', "codec" = 'it''s', "mapping.total_fields.limit" = 2000, "a""b" = false)`,
+    ].join("\n"),
   ],
 ];
 
