@@ -1,15 +1,9 @@
 /** Tables whose columns the settings design: each value is in its column or in `overflow`, and the shadows beside it. */
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
-import { run } from "../../dev/process/program.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
-import {
-  type CratedbContext,
-  cratedbTest,
-  type TransportName,
-  transports,
-} from "../support/cratedb_harness.ts";
-import { relayYaml } from "../support/relay_yaml.ts";
+import { cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { fileOf, versionOf } from "../support/designed_table.ts";
 
 const { Binary, Decimal128, Double, Int32, Long, UUID } = BSON;
 const decimal = (text: string) => Decimal128.fromString(text);
@@ -54,22 +48,6 @@ const NEWER = {
   "items[].price": "numeric(20,4)",
 };
 const ANY = { note: { text: { index: "off" } } };
-
-async function versionOf({ sql }: CratedbContext): Promise<number> {
-  const [row] = await sql("SELECT version() AS text");
-  const [, major, minor] = /(\d+)\.(\d+)\./.exec(String(row?.text)) ?? [];
-  return Number(major) + Number(minor) / 100;
-}
-
-const fileOf = (context: CratedbContext, design: object, transport: TransportName = "http") =>
-  relayYaml({ ...context, httpUrl: transport === "http" ? context.httpUrl : context.wireUrl }, {
-    shop: {
-      database: context.database,
-      table: `${context.schema}.{collection}`,
-      collection: "data",
-      ...design,
-    },
-  });
 
 for (const transport of transports) {
   cratedbTest(`each value is whole under designed types, over ${transport}`, async (context) => {
@@ -234,103 +212,34 @@ for (const transport of transports) {
   });
 }
 
-const REFUSALS: Readonly<Record<string, { design: object; before?: object; is: RegExp; below?: number }>> = {
-  "NUMERIC before 5.9": {
-    design: { types: { n: "numeric(5)" } },
-    is: /lacks NUMERIC columns.*CrateDB 5\.9 has it/s,
-    below: 5.09,
-  },
-  "UUID before 6.2": {
-    design: { types: { n: "uuid" } },
-    is: /lacks the type UUID.*CrateDB 6\.2 has it/s,
-    below: 6.02,
-  },
-  "a column of another type": {
-    before: {},
-    design: { types: { t: { text: { index: "off" } } } },
-    is: /data\['t'\] is TEXT, not TEXT INDEX OFF/,
-  },
-  "a full-text index that a table lacks": {
-    before: { types: { t: { text: { index: "off" } } } },
-    design: {
-      types: { t: { text: { index: "off" } } },
-      fulltext: { search: { columns: ["t"], analyzer: "english" } },
-    },
-    is: /it has no INDEX "search" USING FULLTEXT \(data\['t'\]\)/,
-  },
-  "an unknown analyzer": {
-    design: { fulltext: { search: { columns: ["t"], analyzer: "klingon" } } },
-    is: /klingon/,
-  },
-  "an unknown setting": { design: { with: { codeck: "best" } }, is: /codeck/ },
-  "a value of a setting": { design: { with: { codec: "it's" } }, is: /it's/ },
-};
-
-for (const [what, { design, before, is, below = Infinity }] of Object.entries(REFUSALS)) {
-  cratedbTest(`a relay refuses ${what}`, async (context) => {
-    if (await versionOf(context) >= below) return;
-    const { mongodb, database } = context;
-    await mongodb.db(database).collection("data").insertOne({ t: "text" });
-    if (before) {
-      await using file = await fileOf(context, before);
-      assert.equal((await file.run("cdc-relay", "--snapshot", "only", "--fail-fast")).code, 0);
-    }
-    for (const transport of transports) {
-      await using file = await fileOf(context, design, transport);
-      const { code, stderr } = await file.run("cdc-relay", "--snapshot", "only", "--fail-fast");
-      assert.equal(code, 1, stderr);
-      assert.match(stderr, is);
-      assert.doesNotMatch(stderr, /\n +at /);
-    }
+for (const transport of transports) {
+  cratedbTest(`marked and moved rows keep what is beside the data, over ${transport}`, async (context) => {
+    const { mongodb, database, sql } = context;
+    const isNewer = await versionOf(context) >= 6.02;
+    const collection = mongodb.db(database).collection<Named>("data");
+    const total = decimal("1.10");
+    await collection.insertMany(["deleted", "moved", "both"].map((_id) => ({
+      ...{ _id, country: "at", at: point(1, 2), v: [1, 2, 3], total, nan: NaN },
+    })));
+    const types = { at: "geo_point", v: "float_vector(3)", ...isNewer && { total: "numeric(20,4)" } };
+    const design = { types, partitionBy: { value: "country" }, deletes: "soft", metadata: "on" };
+    await using file = await fileOf(context, design, transport);
+    const relay = file.relay();
+    await relay.waitForLine(/Ready/);
+    await collection.updateMany({ _id: { $ne: "deleted" } }, { $set: { country: "de", at: point(3, 4) } });
+    await collection.deleteMany({ _id: { $ne: "moved" } });
+    const { code, stdout } = await file.run("verify", "--settle", "60s");
+    assert.equal(code, 0, stdout);
+    const rows = await sql(
+      "SELECT oid, part, geo['at'] AS at, vector['v'] AS v, data['total']::text AS total, cdc['op'] AS op FROM data ORDER BY oid",
+    );
+    const amount = isNewer ? "1.1000" : "1.10";
+    const found = rows.map(({ at, ...row }) => ({ ...row, at: (at as number[]).map(Math.round) }));
+    assert.deepEqual(found, [
+      { oid: "both", part: "de", v: [1, 2, 3], total: amount, op: "delete", at: [3, 4] },
+      { oid: "deleted", part: "at", v: [1, 2, 3], total: amount, op: "delete", at: [1, 2] },
+      { oid: "moved", part: "de", v: [1, 2, 3], total: amount, op: "update", at: [3, 4] },
+    ]);
+    assert.deepEqual(await sql("SELECT oid FROM data_live"), [{ oid: "moved" }]);
   });
 }
-
-cratedbTest("full-text indexes and table settings are those of the file", async (context) => {
-  const { mongodb, database, sql } = context;
-  const body = "running ".repeat(5_000);
-  await mongodb.db(database).collection<Numbered>("data").insertMany([
-    { _id: 1, title: "Shoes", body },
-    { _id: 2, title: "Runs", tags: ["walks"], body: 5 },
-  ]);
-  await using file = await fileOf(context, {
-    types: { body: { text: { index: "off" } } },
-    fulltext: { search: { columns: ["title", "body", "tags[]"], analyzer: "english" } },
-    with: { "codec": "best_compression", "mapping.total_fields.limit": 500 },
-  });
-  for (let runs = 0; runs < 2; runs++) {
-    assert.equal((await file.run("cdc-relay", "--snapshot", "only", "--fail-fast")).code, 0);
-  }
-  const found = async (word: string) =>
-    (await sql("SELECT oid FROM data WHERE MATCH(search, ?) ORDER BY oid", [word])).map(({ oid }) => oid);
-  assert.deepEqual([await found("run"), await found("walk")], [["1", "2"], ["2"]]);
-  assert.equal((await file.run("verify")).code, 0);
-  const [{ definition = "" } = {}] = (await sql("SHOW CREATE TABLE data")).map((row) => ({
-    definition: String(Object.values(row)[0]),
-  }));
-  assert.match(definition, /codec = 'best_compression'.*"mapping\.total_fields\.limit" = 500/s);
-});
-
-cratedbTest("a small table has one shard for each node, another as its settings say", async (context) => {
-  const { mongodb, database, sql } = context;
-  await mongodb.db(database).collection("data").insertOne({ a: 1 });
-  const { code, stderr } = await run(
-    [
-      "cdc-relay",
-      "--database",
-      database,
-      "--collection",
-      "data",
-      "--table",
-      `${context.schema}.small`,
-      "--snapshot",
-      "only",
-    ],
-    { env: { MONGODB_URL: context.mongodbUrl, CRATEDB_URL: context.wireUrl } },
-  );
-  assert.equal(code, 0, stderr);
-  const shards = await sql(
-    "SELECT number_of_shards AS shards FROM information_schema.tables WHERE table_name = 'small' AND table_schema = ?",
-    [context.schema],
-  );
-  assert.deepEqual(shards, [{ shards: 1 }]);
-});
