@@ -3,7 +3,6 @@ import { type Inputs, type OptionTable, prefixed } from "./option.ts";
 import {
   COLLECTION,
   CRATEDB,
-  DESIGN,
   FILE,
   MEMORY,
   MONGODB,
@@ -13,6 +12,7 @@ import {
   STREAM,
   SUPERVISION,
 } from "./relay_options.ts";
+import { type DESIGN, flagsIn } from "./table_options.ts";
 
 export const LOGGING = {
   logFormat: {
@@ -179,13 +179,6 @@ const WORKLOAD = {
   },
   seed: { type: "seed", default: "random", help: "The same seed repeats operations, ids included" },
 } as const satisfies OptionTable;
-
-/** The options of a table that are flags. */
-const flagsIn = <Table extends OptionTable>(table: Table) =>
-  Object.fromEntries(Object.entries(table).filter(([name]) => !(name in DESIGN))) as Omit<
-    Table,
-    keyof typeof DESIGN
-  >;
 
 const RELAY_FLAGS: Omit<typeof RELAY, keyof typeof DESIGN> = flagsIn(RELAY);
 const { fullDocument: _fullDocument, shards: _shards, ...COMPARED } = COLLECTION;

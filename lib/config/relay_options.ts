@@ -1,5 +1,6 @@
 /** The options of a relay, as data. */
 import type { OptionTable } from "./option.ts";
+import { DESIGN, NEW_TABLES } from "./table_options.ts";
 
 export const MONGODB = {
   mongodbUrl: {
@@ -166,27 +167,6 @@ export const STREAM = {
   },
 } as const satisfies OptionTable;
 
-/** Only a file or a program gives these, which are mappings. */
-export const DESIGN = {
-  types: {
-    type: "types",
-    env: [],
-    help: "Types of columns, by path: numeric(p,s), uuid, text without index, geo and vectors",
-    details:
-      "A table that exists is given the columns that it lacks; another type takes the command rebuild.",
-  },
-  fulltext: {
-    type: "fulltext",
-    env: [],
-    help: "Full-text indexes of new tables: columns and analyzer, by name",
-  },
-  with: {
-    type: "tableSettings",
-    env: [],
-    help: "Settings of new tables, as in CrateDB's WITH clause",
-  },
-} as const satisfies OptionTable;
-
 /** Each collection may have a value for these. */
 const OF_EACH = {
   filter: {
@@ -211,24 +191,7 @@ const OF_EACH = {
     help: "Table name; may contain {database} and {collection}",
     details: "The default is cdc-testdrive for testdrive.data, and {database}.{collection} for the others.",
   },
-  shards: {
-    type: "count",
-    least: 1,
-    help: "Shards of created tables; by default CrateDB's own number",
-    details: "Fewer shards take less work to refresh.",
-  },
-  replicas: { type: "replicas", help: "Replicas of created tables, e.g. 1 or 0-1; by default CrateDB's own" },
-  partitionBy: {
-    type: "partition",
-    help: "Partition created tables: month=$id, day=PATH, value=PATH, …",
-    details:
-      "The unit is year, month, week, day or hour of a time, or value. $id is the time of an ObjectId. docs/tables.md describes it.",
-  },
-  keep: {
-    type: "retention",
-    help: "Drop partitions older than this, e.g. 24 months",
-    details: "Documents that are older have no row.",
-  },
+  ...NEW_TABLES,
   onDrop: {
     type: "choice",
     choices: ["keep", "truncate", "drop"],
@@ -323,7 +286,7 @@ const RELOAD = {
   "live":
     "snapshotLanes snapshotRate snapshotOrder snapshotReadPreference onHistoryLost maxDeadLetters batchSize batchBytes " +
     "refreshInterval saveInterval statementRows statementBytes inFlight fullDocument widenRows maxLag logLevel",
-  "from now on": "omit shards replicas onDrop widen keep",
+  "from now on": "omit shards replicas with onDrop widen keep",
   "snapshot": "filter only pipeline key columns",
   "restart": "",
 };

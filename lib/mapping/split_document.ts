@@ -1,10 +1,9 @@
 /** Splits a document into `data` and `overflow`, which gets what a column would change or refuse. */
-import { BsonType, type BsonValue, documentValue, float64At, itemsOf, stringAt } from "../bson/bson.ts";
+import { BsonType, type BsonValue, documentValue, stringAt } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import { longNames, type Name } from "../bson/field_name_cache.ts";
 import { type Field, FieldCursor, fieldsOf, namesMayRepeat, NO_REPEATS } from "../bson/fields.ts";
-import { JSON_PART, jsonBytes, jsonOfBytes, JsonWriter, latin1, SIGN } from "../util/json_writer.ts";
-import { jsonText, parseJson } from "../util/lossless_json.ts";
+import { JSON_PART, JsonWriter, SIGN } from "../util/json_writer.ts";
 import {
   escaped,
   escapedAtTop,
@@ -17,7 +16,8 @@ import { checkNames, classify, isId, isNull, MAX_DEPTH } from "./classify.ts";
 import type { Column, ColumnPath } from "./column_tree.ts";
 import { needsWidening, SCALARS } from "./column_types.ts";
 import { writeNumeric } from "./decimal.ts";
-import { escapeNames, isReadable, mayNeedEscaping } from "./escape_name.ts";
+import { isReadable, mayNeedEscaping } from "./escape_name.ts";
+import { splitForJsonb } from "./split_for_jsonb.ts";
 
 /** The columns `data` and `overflow` of a row, as JSON text. */
 export interface StoredRow {
@@ -27,7 +27,7 @@ export interface StoredRow {
 }
 
 export interface SplitDocument {
-  /** The columns `data` and `overflow` of a row, as {@linkcode jsonBytes} makes them. */
+  /** The columns `data` and `overflow` of a row, as `jsonBytes()` makes them. */
   readonly data: Uint8Array;
   /** Null if everything fits. */
   readonly overflow: Uint8Array | null;
@@ -264,62 +264,4 @@ function hasLengthOf({ kind, length }: Column, { bytes, offset }: BsonValue): bo
   if (length === undefined) return true;
   const characters = stringAt(bytes, offset).length;
   return kind === "char" ? characters === length : characters <= length;
-}
-
-/** For JSONB, which refuses NUL and drops the sign of zero. @example IN: {a: -0.0, d: 1} → OUT: {data: {"d":1}, overflow: {"a":-0.0}} */
-export function splitForJsonb(document: BsonValue): Pick<SplitDocument, "data" | "overflow"> {
-  json.begin(document.length);
-  writeJson(json, document);
-  const whole = json.take();
-  if (!SUSPECT.test(latin1(whole)) || !isChanged(document)) return { data: whole, overflow: null };
-  const fields = fieldsToSplit(document);
-  if (!fields) return { data: EMPTY, overflow: escapedNames(whole) };
-  rest.begin(0);
-  splitFields(fields);
-  return { data: json.take(), overflow: escapedNames(rest.take()) };
-}
-
-/** The escape of a NUL or what looks like one, and negative zero. */
-const SUSPECT = /\\u0000|-0\.0/;
-const EMPTY = jsonBytes("{}");
-
-/** The types whose values may have a NUL. */
-const TEXTS: readonly number[] = [BsonType.string, BsonType.symbol, BsonType.code];
-
-const rest = new JsonWriter();
-
-const escapedNames = (overflow: Uint8Array): Uint8Array =>
-  mayNeedEscaping(overflow) ? jsonBytes(jsonText(escapeNames(parseJson(jsonOfBytes(overflow))))) : overflow;
-
-/** The fields of an object of which only a part has to go to `overflow`. */
-function fieldsToSplit(value: BsonValue): readonly Field[] | undefined {
-  const document = asDocument(value);
-  const found = document && fieldsOf(document);
-  return found?.repeats.size === 0 ? found.fields : undefined;
-}
-
-/** Writes the smallest values outside any array that JSONB would change to `rest`, and the others to `json`. */
-function splitFields(fields: readonly Field[]): void {
-  json.sign(SIGN.objectStart);
-  rest.sign(SIGN.objectStart);
-  const starts = [json.length, rest.length] as const;
-  for (const field of fields) {
-    const changed = isChanged(field);
-    const inside = changed ? fieldsToSplit(field) : undefined;
-    if (!changed || inside) json.member(field.name.json, starts[0]);
-    if (changed) rest.member(field.name.json, starts[1]);
-    if (inside) splitFields(inside);
-    else writeJson(changed ? rest : json, field);
-  }
-  json.sign(SIGN.objectEnd);
-  rest.sign(SIGN.objectEnd);
-}
-
-function isChanged(value: BsonValue): boolean {
-  const { type, bytes, offset } = value;
-  if (type === BsonType.double) return Object.is(float64At(bytes, offset), -0);
-  if (type === BsonType.array) return itemsOf(value).some(isChanged);
-  if (TEXTS.includes(type)) return stringAt(bytes, offset).includes("\0");
-  const document = asDocument(value);
-  return document !== undefined && fieldsOf(document).fields.some(isChanged);
 }

@@ -7,7 +7,7 @@ import type { SinkAddress } from "../sink/connection/url.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { durationText, GAP, type TextTable, textTable } from "../util/text.ts";
+import { cut, durationText, GAP, type TextTable, textTable } from "../util/text.ts";
 import { explainAbsence } from "./absence.ts";
 import { readStreams, type StreamStatus } from "./stream_status.ts";
 
@@ -149,7 +149,7 @@ export function statusText(
     last_error === null || state === "failed collections" ? [] : [`${stream}: ${flat(last_error)}`]
   );
   const notes = [...errors, ...streams.flatMap(skippedLines), ...streams.some(isUnfollowed) ? [FORGET] : []];
-  return [...table, ...notes.map((line) => line.length > width ? `${line.slice(0, width - 1)}…` : line)];
+  return [...table, ...notes.map((line) => cut(line, width))];
 }
 
 const SKIPPED = ["failed", "paused"];

@@ -54,7 +54,7 @@ function fitted(natural: readonly number[], width: number): number[] {
   return widths;
 }
 
-const cut = (text: string, width: number): string =>
+export const cut = (text: string, width: number): string =>
   text.length > width ? `${text.slice(0, width - 1)}…` : text;
 
 /** Letters of a name per typing error. */

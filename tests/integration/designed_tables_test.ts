@@ -227,6 +227,8 @@ for (const transport of transports) {
     const relay = file.relay();
     await relay.waitForLine(/Ready/);
     await collection.updateMany({ _id: { $ne: "deleted" } }, { $set: { country: "de", at: point(3, 4) } });
+    const moved = "SELECT count(*) AS count FROM data WHERE part = 'de'";
+    await eventually(async () => assert.deepEqual(await sql(moved), [{ count: 2 }]));
     await collection.deleteMany({ _id: { $ne: "moved" } });
     const { code, stdout } = await file.run("verify", "--settle", "60s");
     assert.equal(code, 0, stdout);

@@ -1,7 +1,8 @@
 /** Rows with their JSON as text, as a user reads it. */
 import type { BsonValue } from "../../lib/bson/bson.ts";
 import type { Column } from "../../lib/mapping/column_tree.ts";
-import { splitDocument, splitForJsonb } from "../../lib/mapping/split_document.ts";
+import { splitDocument } from "../../lib/mapping/split_document.ts";
+import { splitForJsonb } from "../../lib/mapping/split_for_jsonb.ts";
 import { jsonOfBytes } from "../../lib/util/json_writer.ts";
 
 interface Bytes {

@@ -5,14 +5,15 @@ import { rowKeyText, type ShardKey } from "../../key/document_key.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { DeadLetters } from "../../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
-import { quoteTable } from "../../sink/sql/names.ts";
 import type { Writer } from "../../sink/table/writer.ts";
 import type { LookedUp } from "../../source/documents/chunk.ts";
 import type { Logger } from "../../util/log.ts";
 import type { MemoryBudget } from "../../util/garbage.ts";
 import { ReadWriteLock } from "../../util/concurrency.ts";
+import { cut } from "../../util/text.ts";
 import { type CdcDeps, cdcOfChanges, type Origin, type Reading } from "./cdc_of_changes.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
+import { expiryOf, removeRows } from "./remove_rows.ts";
 import {
   coalesce,
   isDelete,
@@ -62,26 +63,20 @@ const COPIES = 3;
 /** Of an error in the log, which may quote a document. */
 const MAX_ERROR_CHARACTERS = 500;
 
-/** Why a table is emptied and not dropped. */
-const KEPT_TABLES = {
-  needed: "A table is emptied and not dropped: other objects depend on it",
-  "backup running": "A table is emptied, and dropped later: CrateDB takes a snapshot of it",
-};
-
 /** Changes of different keys may be applied concurrently. */
 export class TableApplier {
   /** Whether it has written rows that queries may not see yet. */
   dirty = false;
+  readonly dropExpired: ReturnType<typeof expiryOf>;
   readonly #deps: TableApplierDeps;
   /** Shared by writes, exclusive for changes of columns. */
   readonly #lock = new ReadWriteLock();
-  /** Older partitions are dropped. */
-  #firstKept = -Infinity;
   /** Whether dead letters are being retried. */
   #isReplaying = false;
 
   constructor(deps: TableApplierDeps) {
     this.#deps = deps;
+    this.dropExpired = expiryOf(deps);
   }
 
   get shardKey(): ShardKey {
@@ -111,7 +106,11 @@ export class TableApplier {
         const rows = letters.filter(({ oid }) => own.has(oid)).flatMap((letter): KeyedRow[] => {
           if ("document" in letter) return [letter];
           const { oid, unreadable: error } = letter;
-          log.warn("A dead letter cannot be read, and stays", { oid, collection, error: quoted(error) });
+          log.warn("A dead letter cannot be read, and stays", {
+            oid,
+            collection,
+            error: cut(error, MAX_ERROR_CHARACTERS),
+          });
           return [];
         });
         const cdcOf = cdcOfChanges(this.#deps);
@@ -192,27 +191,10 @@ export class TableApplier {
    * @returns whether the emptied table is to be dropped later, because a backup of CrateDB keeps it
    */
   async dropRows(): Promise<boolean> {
-    const { settings: { onDrop }, writer, table, log } = this.#deps;
-    const why = onDrop === "drop" ? await writer.drop() : undefined;
-    const cdc = cdcOfChanges(this.#deps)({ document: null });
-    if (cdc && onDrop !== "drop") await writer.markAll(cdc);
-    else if (why !== undefined || onDrop !== "drop") await writer.truncate();
-    if (why !== undefined) log.warn(KEPT_TABLES[why], { table: quoteTable(table) });
+    const isKept = await removeRows(this.#deps);
     await this.discardDeadLetters();
     this.dirty = false;
-    return why === "backup running";
-  }
-
-  /** Drops the partitions that have expired since the last call. */
-  async dropExpired(): Promise<void> {
-    const { partitioning, writer, table, log } = this.#deps;
-    const firstKept = partitioning?.firstKept?.() ?? -Infinity;
-    if (firstKept <= this.#firstKept) return;
-    const before = new Date(firstKept).toISOString();
-    if (await writer.deletePartsBefore(firstKept)) {
-      log.info("Dropped partitions that have expired", { table: quoteTable(table), before });
-    }
-    this.#firstKept = firstKept;
+    return isKept;
   }
 
   /** @returns whether a backup of CrateDB still keeps the table */
@@ -254,7 +236,11 @@ export class TableApplier {
     // A retry that fails adds no dead letter.
     const added = this.#isReplaying ? [] : letters;
     for (const { oid, error } of added) {
-      log.warn("A document went to the dead letters", { oid, collection, error: quoted(error) });
+      log.warn("A document went to the dead letters", {
+        oid,
+        collection,
+        error: cut(error, MAX_ERROR_CHARACTERS),
+      });
     }
     this.dirty = true;
     const deletes = deleted.length - refused.length;
@@ -329,6 +315,3 @@ export class TableApplier {
     return timed(stage, work, this.#deps);
   }
 }
-
-const quoted = (error: string): string =>
-  error.length > MAX_ERROR_CHARACTERS ? `${error.slice(0, MAX_ERROR_CHARACTERS)}…` : error;

@@ -1,7 +1,5 @@
 /** Bulk upserts and deletes. Accounts for each row, because a bulk statement can drop rows without an error. */
 import { Buffer } from "node:buffer";
-import { UserError } from "../../util/errors.ts";
-import { jsonBytes } from "../../util/json_writer.ts";
 import { concurrently, Semaphore } from "../../util/concurrency.ts";
 import { grouped } from "../../util/grouped.ts";
 import { quoteTable } from "../sql/names.ts";
@@ -11,8 +9,8 @@ import { scanKeys } from "./row_reader.ts";
 import { rowStatements } from "./row_statements.ts";
 import type { DeletedRow, Row, RowKey } from "./row.ts";
 import type { TargetTable } from "./target_table.ts";
-import { UnusableTableError } from "./unusable_table.ts";
-import { faultOf, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
+import { type RefusedRow, Upserts } from "./upserts.ts";
+import { isSinkError } from "../connection/sink_error.ts";
 import {
   type Parameter,
   refreshTable,
@@ -21,12 +19,6 @@ import {
 } from "../connection/transport.ts";
 import type { WriteLimits } from "../connection/write_pace.ts";
 
-export interface RefusedRow {
-  readonly oid: string;
-  readonly error: string;
-  readonly kind: SinkErrorKind;
-}
-
 export interface WriterOptions {
   /** Of all callers together. They may change at any time. */
   readonly limits: WriteLimits;
@@ -34,12 +26,6 @@ export interface WriterOptions {
   readonly inFlightBudget?: Semaphore;
 }
 
-/** CrateDB cannot parse the type of `data`, because of a character in a column's name. */
-const UNREADABLE_COLUMN = /^(?:TypeSignatureParsingException\[)?line \d+:\d+: token recognition error/;
-const NOTHING_LOST =
-  "Nothing is lost: fix it, and start the relay again if it has ended; it resumes from the saved position.";
-
-const EMPTY = jsonBytes("{}");
 /** Of a statement that marks rows. */
 const MAX_TRIES = 2;
 
@@ -54,18 +40,13 @@ const valuesOf = ({ data, overflow, cdc, shadows = {} }: Row): number =>
 
 const UNLIMITED = new Semaphore(Infinity);
 
-/** Kinds of errors that are about the row alone. */
-const ROW_KINDS: readonly SinkErrorKind[] = ["refused", "too large", "too many columns"];
-
-const isOfRow = (error: SinkError): boolean =>
-  isSinkError(error, ...ROW_KINDS) && !UNREADABLE_COLUMN.test(error.message);
-
 export class Writer {
   readonly #transport: Transport;
   readonly #table: TargetTable;
   readonly #options: WriterOptions;
   readonly #sql: ReturnType<typeof rowStatements>;
   readonly #statements: Semaphore;
+  readonly #upserts: Upserts;
 
   constructor(transport: Transport, table: TargetTable, options: WriterOptions) {
     this.#transport = transport;
@@ -73,6 +54,7 @@ export class Writer {
     this.#options = options;
     this.#statements = new Semaphore(() => options.limits.inFlight);
     this.#sql = rowStatements(transport.dialect, table);
+    this.#upserts = new Upserts(transport, table);
   }
 
   /** Writes rows of different keys. @returns the refused ones @throws UserError if the sink accepts no row at all */
@@ -80,7 +62,7 @@ export class Writer {
     const { limits, inFlightBudget: budget = UNLIMITED } = this.#options;
     const refused = await concurrently(this.#parts(rows), limits.inFlight, (chunk) => {
       const bytes = chunk.reduce((sum, row) => sum + bytesOf(row), 0);
-      const write = () => this.#inParts(chunk, (part) => this.#upsertChunk(part));
+      const write = () => this.#inParts(chunk, (part) => this.#upserts.write(part));
       return this.#statements.run(() => budget.run(write, bytes));
     });
     return refused.flat();
@@ -225,126 +207,5 @@ export class Writer {
 
   refresh(): Promise<void> {
     return refreshTable(this.#transport, this.#table);
-  }
-
-  /**
-   * Finds the rows at fault of a chunk of which not all were written: by the errors of single rows, if the server reports
-   * them, else by bisection. If none was written, the first one is written alone: its error may be that the table
-   * accepts no rows at the moment.
-   */
-  async #upsertChunk(chunk: readonly Row[], isTrial = false): Promise<RefusedRow[]> {
-    const [first] = chunk;
-    if (!first) return [];
-    if (chunk.length === 1) return await this.#upsertOne(first, isTrial);
-    const written = await this.#upsertAll(chunk, isTrial);
-    if (written === chunk.length) return [];
-    if (this.#transport.dialect.rowErrors && !isTrial) {
-      const { refused, unknown } = await this.#upsertEach(chunk);
-      if (unknown.length < chunk.length) return [...refused, ...await this.#upsertChunk(unknown, true)];
-    }
-    const refused = written === 0 ? await this.#upsertOne(first, isTrial) : [];
-    const rest = written === 0 ? chunk.slice(1) : chunk;
-    const middle = rest.length >> 1;
-    return [
-      ...refused,
-      ...await this.#upsertChunk(rest.slice(0, middle), true),
-      ...await this.#upsertChunk(rest.slice(middle), true),
-    ];
-  }
-
-  /** @returns the number of rows written; 0 for an error that a row may have caused */
-  async #upsertAll(chunk: readonly Row[], isTrial: boolean): Promise<number> {
-    try {
-      const options = { writes: true, isTrial, isDivisible: true };
-      return (await this.#transport.query(this.#sql.upsert, this.#sql.parameters(chunk), options)).count;
-    } catch (error) {
-      this.#rowError(error);
-      return 0;
-    }
-  }
-
-  /** Writes rows by one statement for each. @returns the refused ones, and those with an unknown result */
-  async #upsertEach(chunk: readonly Row[]) {
-    const refused: RefusedRow[] = [];
-    let unknown = chunk;
-    // The server returns at most ten errors of each shard.
-    for (let before = Infinity; unknown.length > 1 && unknown.length < before;) {
-      before = unknown.length;
-      const errors = await this.#errorsOfEach(unknown);
-      // Before 5.10.11, CrateDB gives all rows the error of the first one that cannot be converted.
-      if (errors[0] && errors.every((each) => each?.message === errors[0]?.message)) break;
-      refused.push(...unknown.flatMap(({ oid }, at): RefusedRow[] => {
-        const error = errors[at];
-        return error ? [{ oid, error: error.message, kind: error.kind }] : [];
-      }));
-      unknown = unknown.filter((_, at) => errors[at] === undefined);
-    }
-    return { refused, unknown };
-  }
-
-  /** @returns the error of each row, null if it was written, undefined if it has to be written alone to find out */
-  async #errorsOfEach(rows: readonly Row[]): Promise<readonly (SinkError | null | undefined)[]> {
-    try {
-      const options = { writes: true, isTrial: true, isDivisible: true, forEach: true };
-      const parameters = this.#sql.parameters(rows);
-      const { errors = [] } = await this.#transport.query(this.#sql.insertOne, parameters, options);
-      return errors.map((error) => error && (isOfRow(error) ? error : undefined));
-    } catch (error) {
-      this.#rowError(error);
-      return [];
-    }
-  }
-
-  /** Writes one row by VALUES, which reports the error that a bulk statement hides. */
-  async #upsertOne(row: Row, isTrial: boolean): Promise<RefusedRow[]> {
-    const { oid } = row;
-    try {
-      const options = { writes: true, isTrial };
-      const { count } = await this.#transport.query(
-        this.#sql.insertOne,
-        this.#sql.parameters([row]),
-        options,
-      );
-      const error = `${this.#transport.dialect.name} did not store the row and gave no reason`;
-      return count === 1 ? [] : [{ oid, error, kind: "refused" }];
-    } catch (error) {
-      const refusal = this.#rowError(error);
-      const { message, kind } = refusal;
-      if (kind === "unspecific" && !await this.#takesEmpty(row)) throw this.#tableError(refusal);
-      return [{ oid, error: message, kind }];
-    }
-  }
-
-  /** Whether the table accepts an empty row with this key, which is deleted: then an unknown error is about the values. */
-  async #takesEmpty({ oid, part }: Row): Promise<boolean> {
-    const options = { writes: true, isTrial: true };
-    try {
-      const row = { oid, part, data: EMPTY, overflow: null };
-      await this.#transport.query(this.#sql.insertOne, this.#sql.parameters([row]), options);
-      await this.#transport.query(this.#sql.deleteOne, [oid], options);
-      return true;
-    } catch (error) {
-      return this.#rowError(error).kind !== "unspecific";
-    }
-  }
-
-  /** @throws an error that a row cannot cause */
-  #rowError(error: unknown): SinkError {
-    if (!(error instanceof SinkError) || faultOf(error) === "server") throw error;
-    if (faultOf(error) === "row" && !UNREADABLE_COLUMN.test(error.message)) return error;
-    throw this.#tableError(error);
-  }
-
-  /** Unspecific errors and those of the login may concern the whole server, and end the relay. */
-  #tableError(error: SinkError): UserError {
-    const isUnreadable = UNREADABLE_COLUMN.test(error.message);
-    const isOfServer = !isUnreadable && ["login", "unspecific"].includes(error.kind);
-    const why = isUnreadable
-      ? "A column below `data` has a backslash or a control character in its name. "
-      : "";
-    return new (isOfServer ? UserError : UnusableTableError)(
-      `${this.#transport.dialect.name} refuses to write to ${quoteTable(this.#table)}: ${error.message}`,
-      { hint: why + NOTHING_LOST, cause: error },
-    );
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { writeRows } from "../../../../lib/pipeline/collections/write_rows.ts";
 import type { Row } from "../../../../lib/sink/table/row.ts";
-import type { RefusedRow } from "../../../../lib/sink/table/writer.ts";
+import type { RefusedRow } from "../../../../lib/sink/table/upserts.ts";
 import { jsonBytes } from "../../../../lib/util/json_writer.ts";
 
 const data = jsonBytes("{}");
