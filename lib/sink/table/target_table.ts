@@ -55,10 +55,12 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
   const missing = missingColumns(table, found.definition, options);
   if (missing.length === 0) return found;
   await asDesigned(table, options, () => addMissing(transport, table, missing));
-  const changed = await existingTable(transport, table, options);
+  const changed = await existingTable(transport, table, options) ?? found;
+  // Another process may have added others.
+  missingColumns(table, changed.definition, options);
   const lacksShadows = existing !== undefined &&
     missing.some((clause) => SHADOWS.some((name) => clause.startsWith(`ADD COLUMN ${name}`)));
-  return { ...changed ?? found, isNew: !existing, lacksShadows };
+  return { ...changed, isNew: !existing, lacksShadows };
 }
 
 type ShapeOf = Pick<OpenTableOptions, "partitionBy" | "metadata" | "types">;

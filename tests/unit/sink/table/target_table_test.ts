@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { parseTypes } from "../../../../lib/mapping/designed_types.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
@@ -75,6 +76,29 @@ Deno.test("openTable() creates a missing table, and reads its definition", async
   const { isNew, definition } = await openTable(transport, { table: TABLE, columns: "typed" });
   assert.deepEqual([isNew, definition], [true, USABLE]);
   assert.deepEqual(sent, ["SHOW CREATE TABLE", "CREATE TABLE IF NOT EXISTS", "SHOW CREATE TABLE"]);
+});
+
+Deno.test("openTable() adds the columns that a table lacks, and reads its definition again", async () => {
+  const types = parseTypes({ at: "geo_point" });
+  const design = { table: TABLE, columns: "typed", deletes: "soft", types } as const;
+  const times = ["cluster_time", "written_at", "deleted_at"]
+    .map((name) => `      "${name}" TIMESTAMP WITH TIME ZONE`).join(",\n");
+  const cdc = `"cdc" OBJECT(STRICT) AS (\n      "op" TEXT,\n${times}\n   )`;
+  const geo = '"geo" OBJECT(STRICT) AS (\n      "at" GEO_POINT\n   )';
+  const extended = definitionOf(OID, DATA, OVERFLOW, geo, cdc, KEY);
+  const { transport, sent } = serverWith(USABLE, extended);
+  const opened = await openTable(transport, design);
+  assert.deepEqual([opened.cdc, opened.shadows?.geo?.kind, opened.lacksShadows], ["clear", "object", true]);
+  assert.deepEqual(sent, ["SHOW CREATE TABLE", "ALTER TABLE", "ALTER TABLE", "SHOW CREATE TABLE"]);
+});
+
+Deno.test("openTable() refuses a table to which another process has added another cdc", async () => {
+  const other = definitionOf(OID, DATA, OVERFLOW, '"cdc" TEXT', KEY);
+  const { transport } = serverWith(USABLE, other);
+  await assert.rejects(openTable(transport, { table: TABLE, columns: "typed", deletes: "soft" }), {
+    name: "UnusableTableError",
+    message: /another column `cdc`/,
+  });
 });
 
 const PARTITIONED = definitionOf(
