@@ -28,6 +28,8 @@ export interface OpenTable {
   readonly columns: ColumnPolicy;
   /** Whether the collection had rows before, and its table was missing. */
   readonly wasDropped: boolean;
+  /** Whether the collection had its rows in another table before. */
+  readonly isMoved: boolean;
   /** Whether another relay is changing the columns since the opening. */
   isUnrecovered: boolean;
 }
@@ -75,7 +77,7 @@ export class CollectionOpener {
   async open(namespace: Namespace): Promise<OpenTable> {
     const { names, settings, memory, limits, saved, share, shardKeyOf, emit } = this.#deps;
     const { patient } = this.#transports;
-    const { table, isKnown } = await this.#openTable(namespace, { waits: true });
+    const { table, isKnown, isMoved } = await this.#openTable(namespace, { waits: true });
     const ofCollection = settings.for(namespace);
     const writer = new Writer(patient, table, { limits, inFlightBudget: memory.inFlight });
     const columns = await openColumnPolicy(this.#transports, {
@@ -88,7 +90,8 @@ export class CollectionOpener {
       onWidened: (columns) => emit({ type: "columnsWidened", namespace, columns }),
     });
     const isUnrecovered = await columns.recover();
-    if (!isKnown) await saved.setTable(namespace, table);
+    // The next start has to know of the other table until the snapshot is planned.
+    if (!isKnown && !isMoved) await saved.setTable(namespace, table);
     const shardKey = await shardKeyOf(namespace);
     const applier = new TableApplier({
       ...this.#deps,
@@ -109,7 +112,7 @@ export class CollectionOpener {
       shardKey,
       garbage: memory.garbage,
     });
-    return { applier, columns, wasDropped: isKnown && table.isNew, isUnrecovered };
+    return { applier, columns, wasDropped: isKnown && table.isNew, isMoved, isUnrecovered };
   }
 
   /**
@@ -119,6 +122,12 @@ export class CollectionOpener {
    */
   async probe(namespace: Namespace): Promise<void> {
     await this.#openTable(namespace, { waits: false });
+  }
+
+  /** Whether the collection had its rows in another table when the relay was started before. */
+  async isMoved(namespace: Namespace): Promise<boolean> {
+    const before = await this.#deps.saved.tableOf(namespace);
+    return before !== undefined && quoteTable(before) !== quoteTable(this.tableOf(namespace));
   }
 
   /** Leaves the table to another collection with the same table name. */
@@ -133,7 +142,8 @@ export class CollectionOpener {
     const { columns, shards } = settings.for(namespace);
     const table = this.tableOf(namespace);
     checkName(table, namespace);
-    const isKnown = await saved.has(namespace);
+    const isMoved = await this.isMoved(namespace);
+    const isKnown = !isMoved && await saved.has(namespace);
     const others = isKnown ? [] : await saved.othersIn(namespace, table);
     await owners.claim(quoteTable(table), namespace, others);
     const options = { columns, shards, table };
@@ -143,7 +153,7 @@ export class CollectionOpener {
         if (!waits || isKnown || isFinal(error) || !(error instanceof SinkError)) throw error;
         return openTable(patient, options);
       });
-      return { table: opened, isKnown };
+      return { table: opened, isKnown, isMoved };
     } catch (error) {
       this.release(namespace);
       throw errorOfOpening(error, { hasRows: isKnown });
