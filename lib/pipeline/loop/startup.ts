@@ -31,7 +31,7 @@ export interface StartupDeps extends StaleRowsDeps {
   readonly share: Share;
   readonly tables: Collections;
   readonly position: Pick<StreamPosition, "stream" | "state" | "save">;
-  readonly settings: Pick<RelaySettings, "for" | "scope" | "snapshot">;
+  readonly settings: Pick<RelaySettings, "for" | "scope" | "examples" | "snapshot">;
   /** @default {none} */
   readonly outdated?: Outdated;
 }
@@ -122,20 +122,20 @@ export async function checkTransforms(
   found: readonly Namespace[],
   { reader, settings }: {
     readonly reader: Pick<DocumentReader, "check">;
-    readonly settings: Pick<RelaySettings, "for" | "scope">;
+    readonly settings: Pick<RelaySettings, "for" | "scope" | "examples">;
   },
 ): Promise<void> {
   const placeholder = { database: settings.scope.only.database ?? "admin", collection: "none" };
-  const existing = found.length > 0 ? found : [placeholder];
-  // Collections with the same settings have the same list of stages.
-  const different = new Map(existing.map((each) => [settings.for(each).transform, each]));
+  const possible = [...settings.examples ?? [], ...found.length > 0 ? [] : [placeholder]];
+  // Collections with the same settings have the same list of stages: of them, one that exists is read.
+  const different = new Map([...possible, ...found].map((each) => [settings.for(each).transform, each]));
   for (const [transform, namespace] of different) {
     if (transform.length === 0) continue;
     try {
       await reader.check(namespace);
     } catch (error) {
-      // A user needs no rights to the placeholder.
-      if (isNotAllowed(error) && namespace === placeholder) continue;
+      // A user needs no rights to what does not exist.
+      if (isNotAllowed(error) && possible.includes(namespace)) continue;
       if (isNotAllowed(error) || !isTransformFailure(error)) throw error;
       const what = `--filter, --only, --omit or --pipeline of ${namespaceText(namespace)}`;
       throw new UsageError(`MongoDB refuses ${what}: ${messageOf(error)}`, {
