@@ -80,7 +80,8 @@ const record = (value: v.GenericSchema) =>
   v.pipe(
     mappable,
     v.rawCheck(({ dataset, addIssue }) => {
-      const input = dataset.value as Record<string, unknown>;
+      const input = dataset.value;
+      if (!isMapping(input)) return;
       for (const key of UNREAD.filter((each) => Object.hasOwn(input, each))) {
         const message = `${key} cannot be a name here. Choose another one, or a pattern such as ${
           key.slice(0, -1)
