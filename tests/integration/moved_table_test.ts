@@ -17,6 +17,12 @@ cratedbTest(
     await before.waitForLine(/Ready/);
     assert.equal((await before.kill()).code, 0);
 
+    const moved = { table: `${schema}.moved`, filter: { _id: { $gte: 0 } } };
+    await file.write({ shop: { ...stream, collections: { data: moved } } });
+    const { code, stdout, stderr } = await file.run("config diff");
+    assert.equal(code, 3, stderr);
+    assert.match(stdout, /Collections that need a snapshot: 1, with 20 rows in their tables/);
+
     await file.write({ shop: { ...stream, collections: { data: { table: `${schema}.moved` } } } });
     const planned = await file.run("plan", "--apply");
     assert.equal(planned.code, 0, planned.stderr);
