@@ -47,11 +47,16 @@ export interface OpenerDeps {
   readonly share: Share;
   /** The fields beside `_id` that name a row. */
   readonly shardKeyOf: (namespace: Namespace) => Promise<ShardKey>;
+  /** Whether the snapshot is not planned yet. */
+  readonly isStarting: () => boolean;
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
   readonly emit: Emit;
 }
+
+/** Recorded for a collection whose table was dropped, until its snapshot is planned. No table has this name. */
+const NO_TABLE: TableName = { schema: "", name: "" };
 
 export class CollectionOpener {
   readonly #transports: Transports;
@@ -75,7 +80,7 @@ export class CollectionOpener {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async open(namespace: Namespace): Promise<OpenTable> {
-    const { names, settings, memory, limits, saved, share, shardKeyOf, emit } = this.#deps;
+    const { names, settings, memory, limits, saved, share, shardKeyOf, isStarting, emit } = this.#deps;
     const { patient } = this.#transports;
     const { table, isKnown, isMoved } = await this.#openTable(namespace, { waits: true });
     const ofCollection = settings.for(namespace);
@@ -91,7 +96,7 @@ export class CollectionOpener {
     });
     const isUnrecovered = await columns.recover();
     // The next start has to know of the other table until the snapshot is planned.
-    if (!isKnown && !isMoved) await saved.setTable(namespace, table);
+    if (!isKnown && !(isMoved && isStarting())) await saved.setTable(namespace, table);
     const shardKey = await shardKeyOf(namespace);
     const applier = new TableApplier({
       ...this.#deps,
@@ -138,7 +143,7 @@ export class CollectionOpener {
   /** Claims the table and opens it. Releases it if that fails. */
   async #openTable(namespace: Namespace, { waits }: { readonly waits: boolean }) {
     const { patient, raw } = this.#transports;
-    const { owners, saved, settings } = this.#deps;
+    const { owners, saved, settings, isStarting } = this.#deps;
     const { columns, shards } = settings.for(namespace);
     const table = this.tableOf(namespace);
     checkName(table, namespace);
@@ -146,7 +151,11 @@ export class CollectionOpener {
     const isKnown = !isMoved && await saved.has(namespace);
     const others = isKnown ? [] : await saved.othersIn(namespace, table);
     await owners.claim(quoteTable(table), namespace, others);
-    const options = { columns, shards, table };
+    // If the relay is killed before the snapshot is planned, the next start has to plan it, too.
+    const onMissing = async () => {
+      if (isKnown && isStarting()) await saved.setTable(namespace, NO_TABLE);
+    };
+    const options = { columns, shards, table, onMissing };
     const isFinal = (error: unknown) => isUnusableTable(errorOfOpening(error, { hasRows: false }));
     try {
       const opened = await openTable(waits && isKnown ? patient : raw, options).catch((error) => {

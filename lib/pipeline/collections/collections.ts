@@ -18,7 +18,7 @@ import { Drops } from "./drops.ts";
 import type { TableApplier } from "./table_applier.ts";
 import { TableOwners } from "./table_owners.ts";
 
-export interface CollectionsOptions extends Omit<OpenerDeps, "owners" | "saved"> {
+export interface CollectionsOptions extends Omit<OpenerDeps, "owners" | "saved" | "isStarting"> {
   readonly settings: OpenerDeps["settings"] & Pick<RelaySettings, "scope">;
   readonly causalReader: Pick<CausalReader, "exists">;
 }
@@ -47,6 +47,7 @@ export class Collections {
       ...options,
       owners,
       saved,
+      isStarting: () => !this.states.hasStarted,
       emit: (event) => {
         if (event.type === "tableWritten") this.#onWritten(event);
         options.emit(event);
