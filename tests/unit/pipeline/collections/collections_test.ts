@@ -188,6 +188,14 @@ Deno.test("Collections.openAll() names a collection with another table until tha
   assert.deepEqual(await names(), []);
 });
 
+Deno.test("Collections.drop() leaves a table that a dropped collection was given, but never had", async () => {
+  const sink = new FakeSink();
+  sink.followed.add("shop.orders");
+  sink.tables.add("other");
+  await registryOf(sink, { tableOf: () => "other", onDrop: "truncate", exists: () => false }).drop(ORDERS);
+  assert.deepEqual(sink.sent.filter((sql) => /^(?:\S+ cdc-relay \S+ \S+ )?DELETE FROM "shop"/.test(sql)), []);
+});
+
 Deno.test("Collections asks for no locks where there is nothing to widen", async () => {
   const sink = new FakeSink();
   await registryOf(sink).openAll([ORDERS]);
