@@ -37,21 +37,38 @@ export interface BsonValue {
 
 /** The shortest document: its size and its terminator. */
 const MIN_DOCUMENT_BYTES = 5;
+export const EMPTY_DOCUMENT: Uint8Array = Uint8Array.of(MIN_DOCUMENT_BYTES, 0, 0, 0, 0);
+
+/** The lengths of the types that have one, in bytes; -1 for others. */
+const LENGTHS = new Int8Array(0x100).fill(-1);
+const { double, int64, date, timestamp, int32, objectId, decimal128, boolean, undefined: none } = BsonType;
+for (const type of [double, int64, date, timestamp]) LENGTHS[type] = 8;
+for (const type of [none, BsonType.null, BsonType.minKey, BsonType.maxKey]) LENGTHS[type] = 0;
+LENGTHS[boolean] = 1;
+LENGTHS[int32] = 4;
+LENGTHS[objectId] = 12;
+LENGTHS[decimal128] = 16;
 
 /** Steps through the elements of a document without creating an object for each: `while (element.next()) …`. */
 export class ElementCursor {
-  readonly bytes: Uint8Array;
+  bytes = EMPTY_DOCUMENT;
   type = 0;
   nameOffset = 0;
   nameLength = 0;
   /** The offset and the length of the value. */
   offset = 0;
   length = 0;
-  #next: number;
-  readonly #end: number;
+  /** The offsets of the name of the next element, and of the document's terminator. */
+  protected nextName = 0;
+  protected end = 0;
 
   /** @throws UnstorableError if the bytes are not a document, as does {@linkcode next} */
-  constructor(bytes: Uint8Array, start = 0) {
+  constructor(bytes = EMPTY_DOCUMENT, start = 0) {
+    this.enter(bytes, start);
+  }
+
+  /** Goes before the first element of a document. */
+  enter(bytes: Uint8Array, start: number): void {
     const room = bytes.length - start;
     if (room < MIN_DOCUMENT_BYTES) {
       throw invalid(`A document takes at least 5 bytes, and ${room} are left`, start);
@@ -61,32 +78,36 @@ export class ElementCursor {
       throw invalid(`A document of ${size} bytes in ${room}`, start);
     }
     this.bytes = bytes;
-    this.#next = start + 4;
-    this.#end = start + size - 1;
-    if (bytes[this.#end] !== 0) throw invalid("A document without a terminator", this.#end);
+    this.nextName = start + 5;
+    this.end = start + size - 1;
+    if (bytes[this.end] !== 0) throw invalid("A document without a terminator", this.end);
   }
 
   /** Goes to the next element. False after the last one. */
   next(): boolean {
-    const { bytes } = this;
-    const start = this.#next;
-    if (start === this.#end) return false;
-    const type = bytes[start] ?? 0;
-    let at = start + 1;
+    const { bytes, nextName } = this;
+    if (nextName > this.end) return false;
+    let at = nextName;
     // The document's terminator ends the search at the latest; the value is out of bounds then.
     while (bytes[at] !== 0) at++;
-    this.type = type;
-    this.nameOffset = start + 1;
-    this.nameLength = at - this.nameOffset;
-    this.offset = ++at;
-    this.length = this.#lengthOf(type, at);
-    this.#next = at + this.length;
-    if (this.#next > this.#end) throw invalid("A value is longer than its document", at);
+    return this.read(at - nextName);
+  }
+
+  /** Goes to the next element, whose name has that length. */
+  protected read(nameLength: number): true {
+    const { nextName } = this;
+    this.type = this.bytes[nextName - 1] ?? 0;
+    this.nameOffset = nextName;
+    this.nameLength = nameLength;
+    this.offset = nextName + nameLength + 1;
+    this.length = this.#lengthOf(this.type, this.offset);
+    this.nextName = this.offset + this.length + 1;
+    if (this.nextName > this.end + 1) throw invalid("A value is longer than its document", this.offset);
     return true;
   }
 
   get name(): Name {
-    return nameAt(this.bytes, this.nameOffset, this.nameLength);
+    return nameAt(this.bytes, this.nameOffset);
   }
 
   get value(): BsonValue {
@@ -95,25 +116,9 @@ export class ElementCursor {
   }
 
   #lengthOf(type: number, offset: number): number {
+    const fixed = LENGTHS[type] as number;
+    if (fixed >= 0) return fixed;
     switch (type) {
-      case BsonType.double:
-      case BsonType.int64:
-      case BsonType.date:
-      case BsonType.timestamp:
-        return 8;
-      case BsonType.int32:
-        return 4;
-      case BsonType.objectId:
-        return 12;
-      case BsonType.decimal128:
-        return 16;
-      case BsonType.boolean:
-        return 1;
-      case BsonType.null:
-      case BsonType.undefined:
-      case BsonType.minKey:
-      case BsonType.maxKey:
-        return 0;
       case BsonType.document:
       case BsonType.array:
       case BsonType.codeWithScope:

@@ -1,6 +1,15 @@
 /** Keys of documents as literals in queries. */
 import { BSON, type Document } from "mongodb";
-import { BsonType, type BsonValue, bytesOf, fieldsByName, int64At, itemsOf } from "../bson/bson.ts";
+import {
+  BsonType,
+  type BsonValue,
+  bytesOf,
+  fieldsByName,
+  int32At,
+  int64At,
+  itemsOf,
+  stringAt,
+} from "../bson/bson.ts";
 import { documentOf, elementOf } from "../bson/build.ts";
 import { fieldsOf } from "../bson/fields.ts";
 import { UnstorableError } from "../util/errors.ts";
@@ -12,9 +21,19 @@ export function expressionOf(id: BsonValue): Document | undefined {
   return known && { $literal: known.value };
 }
 
+/** Types that the driver sends as they are. To decode and to send a key takes 4–10 µs, a tenth to a quarter of an update. */
+const EXACT: Readonly<Record<number, (id: BsonValue) => unknown>> = {
+  [BsonType.objectId]: (id) => new BSON.ObjectId(bytesOf(id)),
+  [BsonType.string]: ({ bytes, offset }) => stringAt(bytes, offset),
+  [BsonType.int32]: ({ bytes, offset }) => new BSON.Int32(int32At(bytes, offset)),
+  [BsonType.int64]: ({ bytes, offset }) => BSON.Long.fromBigInt(int64At(bytes, offset)),
+};
+
 /** The key as a value for the driver; undefined if the driver would change it: very large dates, bytes that are not UTF-8. */
 export function valueOf(id: BsonValue): { value: unknown } | undefined {
   try {
+    const exact = EXACT[id.type];
+    if (exact) return { value: exact(id) };
     const value = decoded(id);
     const sent = bsonValueOf(value);
     return sent?.type === id.type && BSON.ByteUtils.equals(bytesOf(sent), bytesOf(id))

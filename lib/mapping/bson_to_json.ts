@@ -4,25 +4,25 @@ import { asDocument } from "../bson/build.ts";
 import { isKept, type Name, SLOTS } from "../bson/field_name_cache.ts";
 import { type Field, fieldsOf } from "../bson/fields.ts";
 import { UnstorableError } from "../util/errors.ts";
-import { jsonBytes, jsonOfBytes, JsonWriter, SIGN } from "../util/json_writer.ts";
+import { jsonOfBytes, type JsonPart, jsonPart, JsonWriter, SIGN } from "../util/json_writer.ts";
 import { SCALARS } from "./column_types.ts";
 import { escapeName, escapeTopName, isReadable } from "./escape_name.ts";
 
 /** How a name is written as JSON, with the colon; undefined if it must not be written. */
-export type Spelling = (name: Name) => Uint8Array | undefined;
+export type Spelling = (name: Name) => JsonPart | undefined;
 
 const plain: Spelling = ({ json }) => json;
 
 /** Spells a name once for as long as it is cached. */
-function spelling(spell: (name: string) => string): (name: Name) => Uint8Array {
-  const known = new Array<{ readonly name: Name; readonly json: Uint8Array } | undefined>(SLOTS).fill(
+function spelling(spell: (name: string) => string): (name: Name) => JsonPart {
+  const known = new Array<{ readonly name: Name; readonly json: JsonPart } | undefined>(SLOTS).fill(
     undefined,
   );
   return (name) => {
     const cached = known[name.slot];
     if (cached?.name === name) return cached.json;
     const text = spell(name.text);
-    const json = text === name.text ? name.json : jsonBytes(`${JSON.stringify(text)}:`);
+    const json = text === name.text ? name.json : jsonPart(`${JSON.stringify(text)}:`);
     if (isKept(name)) known[name.slot] = { name, json };
     return json;
   };
@@ -59,7 +59,7 @@ export function writeJson(json: JsonWriter, value: BsonValue, below: Spelling = 
     if (!name) return false;
     if (!isFirst) json.sign(SIGN.comma);
     isFirst = false;
-    json.raw(name);
+    json.part(name);
     const equal = repeats.get(field.name.text);
     if (!(equal ? writeRepeat(json, equal, below) : writeJson(json, field, below))) return false;
   }
@@ -73,13 +73,13 @@ const firsts = (fields: readonly Field[]): Iterable<Field> =>
 
 /** All values of a name that repeats. @example IN: the fields a: 1, a: 3 → OUT: {"$duplicateKey":[1,3]} */
 export function writeRepeat(json: JsonWriter, equal: readonly Field[], spelling: Spelling = plain): boolean {
-  json.raw(DUPLICATE_KEY);
+  json.part(DUPLICATE_KEY);
   const isWritten = writeItems(json, equal, spelling);
   json.sign(SIGN.objectEnd);
   return isWritten;
 }
 
-const DUPLICATE_KEY = jsonBytes('{"$duplicateKey":');
+const DUPLICATE_KEY = jsonPart('{"$duplicateKey":');
 
 function writeItems(json: JsonWriter, items: readonly BsonValue[], spelling: Spelling): boolean {
   json.sign(SIGN.arrayStart);

@@ -32,13 +32,15 @@ type OtherKind = "boolean" | "timestamp" | "object" | "array" | "ignored" | "any
 /** Writes a value as JSON. */
 type Render = (json: JsonWriter, bytes: Uint8Array, offset: number, length: number) => void;
 /** Writes a value as a column stores it. @returns false, with nothing written, if the column would change it */
-type Fit = (json: JsonWriter, bytes: Uint8Array, offset: number, length: number) => boolean;
+type Fit = (...value: Parameters<Render>) => boolean | void;
 
 interface ScalarRow {
   /** The kind of the column created for it; none for null. */
   readonly column: Kind | undefined;
   readonly json: Render;
   readonly fits: Partial<Record<Kind, Fit>>;
+  /** The cell of `column`. To find it in `fits` takes a tenth of the time of a split. */
+  own?: Fit | undefined;
 }
 
 /** Lucene's limit for one indexed term, in bytes of UTF-8. */
@@ -63,7 +65,7 @@ export const isTooLong = (length: number): boolean => length - STRING_OVERHEAD_B
 const text: Render = (json, bytes, offset) =>
   json.text(bytes, offset + 4, offset + 3 + int32At(bytes, offset));
 const boolean: Render = (json, bytes, offset) =>
-  json.raw(bytes[offset] === 1 ? JSON_PART.true : JSON_PART.false);
+  json.part(bytes[offset] === 1 ? JSON_PART.true : JSON_PART.false);
 const double: Render = (json, bytes, offset) => json.double(float64At(bytes, offset));
 const int32: Render = (json, bytes, offset) => json.integer(int32At(bytes, offset));
 
@@ -81,20 +83,12 @@ const int64: Render = (json, bytes, offset) => {
 /** A value that fits if it passes a test. */
 const ifAny =
   (render: Render, test: (bytes: Uint8Array, offset: number, length: number) => boolean): Fit =>
-  (json, bytes, offset, length) => {
-    const fits = test(bytes, offset, length);
-    if (fits) render(json, bytes, offset, length);
-    return fits;
-  };
-const all = (render: Render): Fit => (json, bytes, offset, length) => {
-  render(json, bytes, offset, length);
-  return true;
-};
+  (json, bytes, offset, length) => test(bytes, offset, length) && render(json, bytes, offset, length);
 
 /** An integer as JSON that reads back as a double, in case the column is dropped by then. */
 const wholeDouble = (fit: Fit): Fit => (json, bytes, offset, length) => {
-  const fits = fit(json, bytes, offset, length);
-  if (fits) json.raw(JSON_PART.fraction);
+  const fits = fit(json, bytes, offset, length) !== false;
+  if (fits) json.part(JSON_PART.fraction);
   return fits;
 };
 
@@ -155,7 +149,7 @@ function textual(plain: Render): ScalarRow {
     if (!fits) json.truncate(before);
     return fits;
   };
-  return { column: "text", json: render, fits: { text, longtext: all(render) } };
+  return { column: "text", json: render, fits: { text, longtext: render } };
 }
 
 /** An address as CrateDB writes it. CrateDB rewrites other spellings. */
@@ -170,9 +164,9 @@ const shortText = ifAny(text, (_bytes, _offset, length) => !isTooLong(length));
 const STRING: ScalarRow = {
   column: "text",
   json: text,
-  fits: { text: shortText, longtext: all(text), varchar: shortText, char: shortText, ip: address },
+  fits: { text: shortText, longtext: text, varchar: shortText, char: shortText, ip: address },
 };
-const NULL: ScalarRow = { column: undefined, json: (json) => json.raw(JSON_PART.null), fits: {} };
+const NULL: ScalarRow = { column: undefined, json: (json) => json.part(JSON_PART.null), fits: {} };
 
 export const SCALARS: Readonly<Record<number, ScalarRow>> = {
   [BsonType.string]: STRING,
@@ -187,16 +181,16 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
   [BsonType.maxKey]: textual((json) => json.ascii("MaxKey")),
   [BsonType.null]: NULL,
   [BsonType.undefined]: NULL,
-  [BsonType.boolean]: { column: "boolean", json: boolean, fits: { boolean: all(boolean) } },
+  [BsonType.boolean]: { column: "boolean", json: boolean, fits: { boolean } },
   [BsonType.int32]: {
     column: "bigint",
     json: int32,
     fits: {
-      bigint: all(int32),
-      inferred: all(int32),
+      bigint: int32,
+      inferred: int32,
       integer: smallInt32(2 ** 31 - 1),
       smallint: smallInt32(2 ** 15 - 1),
-      double: wholeDouble(all(int32)),
+      double: wholeDouble(int32),
       real: wholeDouble(smallInt32(2 ** 24)),
     },
   },
@@ -216,7 +210,7 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
     column: "double",
     json: double,
     fits: {
-      double: all(double),
+      double,
       real: singleDouble,
       bigint: integralDouble(MAX_EXACT),
       inferred: integralDouble(MAX_EXACT),
@@ -230,3 +224,5 @@ export const SCALARS: Readonly<Record<number, ScalarRow>> = {
     fits: { timestamp: innerInt64, inferred: innerInt64 },
   },
 };
+
+for (const row of Object.values(SCALARS)) row.own = row.column && row.fits[row.column];

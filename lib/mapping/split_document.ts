@@ -1,8 +1,8 @@
 /** Splits a document into `data` and `overflow`, which gets what a column would change or refuse. */
 import { BsonType, type BsonValue, documentValue, float64At, itemsOf, stringAt } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
-import type { Name } from "../bson/field_name_cache.ts";
-import { type Field, fieldsOf } from "../bson/fields.ts";
+import { longNames, type Name } from "../bson/field_name_cache.ts";
+import { type Field, FieldCursor, fieldsOf, namesMayRepeat, NO_REPEATS } from "../bson/fields.ts";
 import { JSON_PART, jsonBytes, jsonOfBytes, JsonWriter, latin1, SIGN } from "../util/json_writer.ts";
 import { jsonText, parseJson } from "../util/lossless_json.ts";
 import {
@@ -48,6 +48,7 @@ type Place = "data" | "overflow" | "left out";
 const COMPLETE = { overflow: null, overflowed: false, needsColumns: false, needsWidening: [] } as const;
 
 const json = new JsonWriter();
+const cursor = new FieldCursor();
 
 /**
  * @example
@@ -61,14 +62,30 @@ export function splitDocument(document: Uint8Array, columns: Column): SplitDocum
     const { data, overflow } = splitForJsonb(root);
     return { ...COMPLETE, data, overflow, overflowed: overflow !== null };
   }
-  checkNames(root);
-  if (columns.kind === "ignored") {
-    writeJson(json, root);
-    const data = json.take();
-    if (!mayNeedEscaping(data)) return { ...COMPLETE, data };
+  const long = longNames();
+  const split = columns.kind === "ignored" && unsplit(root) || splitByColumns(root, columns);
+  // Only a document with long names is searched for one that is too long.
+  if (longNames() > long) checkNames(root);
+  return split;
+}
+
+/** The whole document, unless names in it may have to be escaped. */
+function unsplit(root: BsonValue): SplitDocument | undefined {
+  writeJson(json, root);
+  const data = json.take();
+  return mayNeedEscaping(data) ? undefined : { ...COMPLETE, data };
+}
+
+function splitByColumns(root: BsonValue, columns: Column): SplitDocument {
+  let splitter = new Splitter();
+  splitter.object(root, columns, cursor);
+  if (splitter.mayRepeat) {
+    json.begin(root.length);
+    splitter = new Splitter();
+    splitter.findsRepeats = true;
+    splitter.object(root, columns, cursor);
   }
-  const splitter = new Splitter();
-  splitter.object(root, columns);
+  cursor.release();
   const data = json.take();
   const { overflow, overflowed, needsColumns, needsWidening } = splitter;
   return {
@@ -85,75 +102,72 @@ class Splitter {
   overflowed = false;
   needsColumns = false;
   needsWidening: Map<string, ColumnPath> | undefined;
-  /** The names from the document's root to the current value. */
-  readonly #path: Name[] = [];
+  /** Whether to look for names that repeat, and if not, whether there may be one, so that all has to be written again. */
+  findsRepeats = false;
+  mayRepeat = false;
   /** The arrays around the current value. A value in them that does not fit moves the outermost one to `overflow`. */
   #arrays = 0;
   /** Whether `data` lacks nulls or empty arrays of objects in the current array. */
   #leavesOut = false;
 
   /** Writes what fits; the rest goes to `overflow`. */
-  object(document: BsonValue, column: Column): void {
-    const { fields, repeats } = fieldsOf(document);
+  object(document: BsonValue, column: Column, outer: FieldCursor): void {
+    const repeats = this.findsRepeats ? fieldsOf(document).repeats : NO_REPEATS;
     for (const [first, ...others] of repeats.values()) {
-      if (first) this.#putOverflow(first.name, [first, ...others]);
+      if (first) this.#putOverflow([...outer.path, first.name], [first, ...others]);
     }
     json.sign(SIGN.objectStart);
     const start = json.length;
-    for (const field of fields) {
-      const { name, type } = field;
-      if (repeats.has(name.text)) continue;
-      if (isNull(type)) {
-        this.#put(name, field);
+    const field = outer.inside(document);
+    while (field.nextField()) {
+      if (repeats.size > 0 && repeats.has(field.name.text)) continue;
+      if (isNull(field.type)) {
+        this.#put(field.path, field.value);
         continue;
       }
       this.#leavesOut = false;
-      if (this.#member(field, column, start) === "overflow") this.#putOverflow(name, field);
+      if (this.#member(field, column, start) === "overflow") this.#putOverflow(field.path, field.value);
       // `data` keeps the rest of the array for queries; `overflow` gets all of it.
-      else if (this.#leavesOut && type === BsonType.array) this.#put(name, field);
+      else if (this.#leavesOut && field.type === BsonType.array) this.#put(field.path, field.value);
     }
+    this.mayRepeat ||= field.mayRepeat && namesMayRepeat(document);
     json.sign(SIGN.objectEnd);
   }
 
   /** Writes an object inside an array. False unless all of it fits. Visits all fields in any case. */
-  #item(document: BsonValue, column: Column): boolean {
-    const { fields, repeats } = fieldsOf(document);
-    if (repeats.size > 0) return false;
+  #item(document: BsonValue, column: Column, outer: FieldCursor): boolean {
+    if (this.findsRepeats && fieldsOf(document).repeats.size > 0) return false;
     json.sign(SIGN.objectStart);
     const start = json.length;
     let fits = true;
-    for (const field of fields) {
+    const field = outer.inside(document);
+    while (field.nextField()) {
       // CrateDB drops nulls from objects with columns.
       if (isNull(field.type)) this.#leavesOut = true;
       else if (this.#member(field, column, start) === "overflow") fits = false;
     }
+    this.mayRepeat ||= field.mayRepeat && namesMayRepeat(document);
     json.sign(SIGN.objectEnd);
     return fits;
   }
 
   /** Writes a field of an object whose members begin at `start`, unless it is not in `data`. */
-  #member(field: Field, parent: Column, start: number): Place {
-    const before = json.length;
-    startMember(json, start, field.name.json);
-    const place = this.#field(field, parent);
-    if (place !== "data") json.truncate(before);
-    return place;
-  }
-
-  #field(field: Field, parent: Column): Place {
+  #member(field: FieldCursor, parent: Column, start: number): Place {
     const { name } = field;
-    if (parent.kind === "ignored") return placeIf(isReadable(name.text) && writeUnescaped(json, field));
-    this.#path.push(name);
-    const isInferred = parent.kind === "any" && classify(field, this.#depth) === "column";
+    const isInferred = parent.kind === "any" && classify(field, field.depth) === "column";
     const column = isInferred ? parent : parent.children?.get(name.text);
-    const place = column ? placeIf(this.#value(field, column)) : this.#withoutColumn(field, parent);
-    this.#path.pop();
-    return place;
+    if (parent.kind !== "ignored" && !column) return this.#withoutColumn(field, parent);
+    if (!column && !isReadable(name.text)) return "overflow";
+    const before = json.length;
+    json.member(name.json, start);
+    const fits = column ? this.#value(field, column) : writeUnescaped(json, field);
+    if (!fits) json.truncate(before);
+    return fits ? "data" : "overflow";
   }
 
-  #withoutColumn(field: Field, { closed, hasIds }: Column): Place {
+  #withoutColumn(field: FieldCursor, { closed, hasIds }: Column): Place {
     if (closed || hasIds && isId(field.name.text)) return "overflow";
-    const fieldClass = classify(field, this.#depth);
+    const fieldClass = classify(field, field.depth);
     if (fieldClass === "column") this.needsColumns = true;
     if (fieldClass !== "empty" || this.#arrays === 0) return "overflow";
     this.overflowed = this.#leavesOut = true;
@@ -161,20 +175,21 @@ class Splitter {
   }
 
   /** Writes a value if all of it fits. What is written of one that does not fit has to be taken back. */
-  #value(value: BsonValue, column: Column): boolean {
+  #value(value: FieldCursor, column: Column): boolean {
     const scalar = SCALARS[value.type];
     if (scalar) {
       const { bytes, offset, length } = value;
       if (scalar.column === undefined) {
-        json.raw(JSON_PART.null);
+        json.part(JSON_PART.null);
         return true;
       }
-      const fit = scalar.fits[column.kind === "any" ? scalar.column : column.kind];
-      if (fit && hasLengthOf(column, value) && fit(json, bytes, offset, length)) return true;
-      if (needsWidening(value, column.kind)) this.#widen();
+      const { kind } = column;
+      const fit = kind === scalar.column || kind === "any" ? scalar.own : scalar.fits[kind];
+      if (fit && hasLengthOf(column, value) && fit(json, bytes, offset, length) !== false) return true;
+      if (needsWidening(value, column.kind)) this.#widen(value);
       return false;
     }
-    if (this.#depth > MAX_DEPTH) return false;
+    if (value.depth > MAX_DEPTH) return false;
     const takesAll = column.kind === "any";
     if (value.type === BsonType.array) {
       const element = takesAll ? column : column.element;
@@ -183,17 +198,18 @@ class Splitter {
     if (column.kind === "ignored") return writeIgnored(json, value);
     const document = takesAll || column.kind === "object" ? asDocument(value) : undefined;
     if (!document) return false;
-    if (this.#arrays > 0) return this.#item(document, column);
-    this.object(document, column);
+    if (this.#arrays > 0) return this.#item(document, column, value);
+    this.object(document, column, value);
     return true;
   }
 
-  #array(array: BsonValue, column: Column): boolean {
+  #array(array: FieldCursor, column: Column): boolean {
     this.#arrays++;
     json.sign(SIGN.arrayStart);
     const start = json.length;
     let fits = true;
-    for (const item of itemsOf(array)) {
+    const item = array.inside(array);
+    while (item.next()) {
       if (json.length > start) json.sign(SIGN.comma);
       if (!this.#value(item, column)) fits = false;
     }
@@ -202,39 +218,27 @@ class Splitter {
     return fits;
   }
 
-  get #depth(): number {
-    return this.#path.length + this.#arrays;
-  }
-
-  #widen(): void {
-    const path = this.#path.map(({ text }) => text);
+  #widen(value: FieldCursor): void {
+    const path = value.path.map(({ text }) => text);
     this.needsWidening ??= new Map();
     this.needsWidening.set(JSON.stringify(path), path);
   }
 
-  #putOverflow(name: Name, outside: Outside): void {
+  #putOverflow(path: readonly Name[], outside: Outside): void {
     this.overflowed = true;
-    this.#put(name, outside);
+    this.#put(path, outside);
   }
 
-  #put(name: Name, outside: Outside): void {
+  #put(path: readonly Name[], outside: Outside): void {
     let node = this.overflow ??= new Map();
-    for (const step of this.#path) {
+    for (const step of path.slice(0, -1)) {
       let child = node.get(step);
       if (!(child instanceof Map)) node.set(step, child = new Map());
       node = child;
     }
-    node.set(name, outside);
+    node.set(path.at(-1) as Name, outside);
   }
 }
-
-/** Writes the name of the next member of an object whose members begin at `start`. */
-function startMember(to: JsonWriter, start: number, name: Uint8Array): void {
-  if (to.length > start) to.sign(SIGN.comma);
-  to.raw(name);
-}
-
-const placeIf = (fits: boolean): Place => fits ? "data" : "overflow";
 
 function overflowOf(overflow: Overflow): Uint8Array {
   writeOverflow(overflow, escapedAtTop);
@@ -245,7 +249,7 @@ function writeOverflow(overflow: Overflow, spelling: typeof escaped): void {
   json.sign(SIGN.objectStart);
   const start = json.length;
   for (const [name, outside] of overflow) {
-    startMember(json, start, spelling(name));
+    json.member(spelling(name), start);
     if (outside instanceof Map) writeOverflow(outside, escaped);
     else if ("type" in outside) writeJson(json, outside, escaped);
     else writeRepeat(json, outside, escaped);
@@ -300,8 +304,8 @@ function splitFields(fields: readonly Field[]): void {
   for (const field of fields) {
     const changed = isChanged(field);
     const inside = changed ? fieldsToSplit(field) : undefined;
-    if (!changed || inside) startMember(json, starts[0], field.name.json);
-    if (changed) startMember(rest, starts[1], field.name.json);
+    if (!changed || inside) json.member(field.name.json, starts[0]);
+    if (changed) rest.member(field.name.json, starts[1]);
     if (inside) splitFields(inside);
     else writeJson(changed ? rest : json, field);
   }

@@ -9,7 +9,10 @@ import { UnstorableError } from "./errors.ts";
 /** Texts that are written into one buffer. A longer one gets its own. */
 const BUFFER_BYTES = 2 ** 18;
 const GROWTH = 2;
-const LOOP_BYTES = 64;
+/** Bytes are copied in words of four, which takes less than half the time of a loop over single bytes. */
+const WORD = 4;
+/** Of a shorter text, words save less than it costs to make a view of its document. */
+const MIN_WORDS_TEXT = 48;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -26,12 +29,25 @@ export const jsonOfBytes = (bytes: Uint8Array): string => JSON.parse(`"${decoder
 export const latin1 = ({ buffer, byteOffset, length }: Uint8Array): string =>
   Buffer.from(buffer, byteOffset, length).toString("latin1");
 
-/** A part of JSON that is written often. */
+/** JSON that is written often, in words. */
+export interface JsonPart {
+  readonly words: Int32Array;
+  /** In bytes. */
+  readonly length: number;
+}
+
+export function jsonPart(json: string): JsonPart {
+  const bytes = jsonBytes(json);
+  const words = new Int32Array(Math.ceil(bytes.length / WORD));
+  new Uint8Array(words.buffer).set(bytes);
+  return { words, length: bytes.length };
+}
+
 export const JSON_PART = {
-  null: jsonBytes("null"),
-  true: jsonBytes("true"),
-  false: jsonBytes("false"),
-  fraction: jsonBytes(".0"),
+  null: jsonPart("null"),
+  true: jsonPart("true"),
+  false: jsonPart("false"),
+  fraction: jsonPart(".0"),
 } as const;
 
 /** The characters between the values of JSON. */
@@ -54,11 +70,16 @@ const POINT = 0x2e;
 /** Of each character of ASCII in a JSON string: what is written for it if it is not itself. */
 const ESCAPES = Array.from({ length: 0x80 }, (_, code) => {
   const json = unquoted(JSON.stringify(String.fromCharCode(code)));
-  return json.length > 1 ? jsonBytes(json) : undefined;
+  return json.length > 1 ? jsonPart(json) : undefined;
 });
 /** Whether a byte is copied into a JSON string as it is: in UTF-8, and in ASCII. */
 const IS_PLAIN = Uint8Array.from({ length: 0x100 }, (_, byte) => ESCAPES[byte] ? 0 : 1);
 const IS_PLAIN_ASCII = IS_PLAIN.map((isPlain, byte) => byte < 0x80 ? isPlain : 0);
+
+/** Of the bytes of a word. */
+const HIGH_BITS = 0x80808080 | 0;
+/** Whether the processor has the least byte of a word first. */
+const NATIVE = new Uint8Array(Int32Array.of(1).buffer)[0] === 1;
 
 const HEX = Array.from({ length: 0x100 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 const HIGH_DIGITS = Uint8Array.from(HEX, (hex) => hex.charCodeAt(0));
@@ -67,6 +88,8 @@ const LOW_DIGITS = Uint8Array.from(HEX, (hex) => hex.charCodeAt(1));
 /** Below it, an integer's digits are found by divisions of 32 bits. */
 const HALF = 1e9;
 const HALF_DIGITS = 9;
+const viewOf = ({ buffer, byteOffset, length }: Uint8Array) => new DataView(buffer, byteOffset, length);
+
 /** Most decimals have no more digits after the point. */
 const DECIMALS = 6;
 const SCALE = 10 ** DECIMALS;
@@ -75,6 +98,10 @@ const MAX_SCALED = 1e15;
 
 export class JsonWriter {
   #bytes = new Uint8Array(0);
+  #view = viewOf(this.#bytes);
+  /** What {@linkcode text} has read from last. */
+  #source: Uint8Array = this.#bytes;
+  #sourceView = this.#view;
   #start = 0;
   #end = 0;
 
@@ -99,14 +126,26 @@ export class JsonWriter {
     const text = this.#bytes.subarray(this.#start, this.#end);
     this.#start = this.#end;
     // The last text keeps its buffer in memory, and the writer must not.
-    if (this.#bytes.length > BUFFER_BYTES) this.#bytes = new Uint8Array(this.#start = this.#end = 0);
+    if (this.#bytes.length > BUFFER_BYTES) {
+      this.#view = viewOf(this.#bytes = new Uint8Array(this.#start = this.#end = 0));
+    }
+    this.#source = this.#bytes;
     return text;
   }
 
-  /** Bytes that {@linkcode jsonBytes} has made, without the first `from`. */
-  raw(part: Uint8Array, from = 0): void {
-    this.#reserve(part.length);
-    this.#copy(part, from, part.length);
+  /** The name of the next member of an object whose members begin at `start`. */
+  member(name: JsonPart, start: number): void {
+    if (this.length > start) this.sign(SIGN.comma);
+    this.part(name);
+  }
+
+  part({ words, length }: JsonPart): void {
+    // The last word may go beyond the part, and is written over.
+    this.#reserve(length + WORD);
+    const view = this.#view;
+    const start = this.#end;
+    this.#end += length;
+    for (let at = 0; at < words.length; at++) view.setInt32(start + at * WORD, words[at] as number, NATIVE);
   }
 
   /** Text of ASCII that needs no escape, such as a number. */
@@ -135,18 +174,18 @@ export class JsonWriter {
   text(source: Uint8Array, start: number, end: number): void {
     this.#reserve(end - start + QUOTES_BYTES);
     this.quote();
-    let isPlain = IS_PLAIN_ASCII;
+    let isAscii = true;
     for (let from = start; from < end;) {
-      from = this.#copyPlain(isPlain, source, from, end);
+      if (end - from >= MIN_WORDS_TEXT) from = this.#copyWords(source, from, end, isAscii ? HIGH_BITS : 0);
+      from = this.#copyPlain(isAscii ? IS_PLAIN_ASCII : IS_PLAIN, source, from, end);
       if (from === end) break;
-      const byte = source[from] as number;
-      const escape = ESCAPES[byte];
+      const escape = ESCAPES[source[from] as number];
       if (escape) {
-        this.raw(escape);
-        this.#reserve(end - ++from);
+        this.part(escape);
+        this.#reserve(end - ++from + QUOTES_BYTES);
       } else {
         if (!isUtf8(source.subarray(start, end))) throw notUtf8(start);
-        isPlain = IS_PLAIN;
+        isAscii = false;
       }
     }
     this.quote();
@@ -199,7 +238,7 @@ export class JsonWriter {
     }
     const text = Object.is(value, -0) ? "-0" : String(value);
     this.ascii(text);
-    if (Number.isInteger(value) && !text.includes("e")) this.raw(JSON_PART.fraction);
+    if (Number.isInteger(value) && !text.includes("e")) this.part(JSON_PART.fraction);
   }
 
   /** The last digits of an integer of 32 bits. */
@@ -218,14 +257,9 @@ export class JsonWriter {
 
   /** @returns the offset of the first byte that is not copied as it is */
   #copyPlain(isPlain: Uint8Array, source: Uint8Array, from: number, end: number): number {
-    let at = from;
-    if (end - from > LOOP_BYTES) {
-      while (at < end && isPlain[source[at] as number] === 1) at++;
-      this.#copy(source, from, at);
-      return at;
-    }
     const bytes = this.#bytes;
     let to = this.#end;
+    let at = from;
     for (; at < end; at++) {
       const byte = source[at] as number;
       if (isPlain[byte] !== 1) break;
@@ -235,13 +269,23 @@ export class JsonWriter {
     return at;
   }
 
-  #copy(source: Uint8Array, from: number, end: number): void {
-    const bytes = this.#bytes;
-    const to = this.#end;
-    this.#end += end - from;
-    // A loop is faster than a call for up to about 64 bytes.
-    if (end - from > LOOP_BYTES) bytes.set(source.subarray(from, end), to);
-    else for (let at = from; at < end; at++) bytes[to + at - from] = source[at] as number;
+  /** Copies words of which no byte is escaped or has one of these bits. @returns the offset of the first other word */
+  #copyWords(source: Uint8Array, from: number, end: number, bits: number): number {
+    if (source !== this.#source) this.#sourceView = viewOf(this.#source = source);
+    const [sourceView, view] = [this.#sourceView, this.#view];
+    let to = this.#end;
+    let at = from;
+    for (; at + WORD <= end; at += WORD, to += WORD) {
+      const word = sourceView.getInt32(at, true);
+      const quotation = word ^ 0x22222222;
+      const backslash = word ^ 0x5c5c5c5c;
+      const control = (word - 0x20202020) & ~word;
+      const zero = (quotation - 0x01010101) & ~quotation | (backslash - 0x01010101) & ~backslash;
+      if (((control | zero) & HIGH_BITS | word & bits) !== 0) break;
+      view.setInt32(to, word, true);
+    }
+    this.#end = to;
+    return at;
   }
 
   #reserve(count: number): void {
@@ -253,6 +297,7 @@ export class JsonWriter {
     const needed = written.length + count;
     // A text that outgrows what it began with may do so again with each escape.
     this.#bytes = new Uint8Array(Math.max(BUFFER_BYTES, written.length > 0 ? GROWTH * needed : needed));
+    this.#view = viewOf(this.#bytes);
     this.#bytes.set(written);
     this.#start = 0;
     this.#end = written.length;

@@ -214,6 +214,17 @@ Deno.test("splitDocument() of what is hard to write has the bytes of a split by 
   );
 });
 
+Deno.test("splitDocument() of a name that repeats around more names than are cached has the bytes of a split by strings", () => {
+  const many = raw.document(Array.from({ length: 20_000 }, (_, at) => [`evicts ${at}`, raw.null()]));
+  for (const columns of ROOTS) {
+    assertSame(documentOf([["a", raw.int32(1)], ["x", many], ["a", raw.int32(2)]]), columns);
+    assertSame(
+      documentOf([["b", raw.array([raw.document([["a", raw.int32(1)], ["x", many], ["a", raw.null()]])])]]),
+      columns,
+    );
+  }
+});
+
 Deno.test("splitDocument() of names that are not UTF-8 throws as a split by strings does", () => {
   const inner = { type: BsonType.document, bytes: Uint8Array.of(8, 0, 0, 0, 10, 0xff, 0, 0) };
   for (const place of [inner, raw.array([inner]), raw.document([["b", inner]])]) {

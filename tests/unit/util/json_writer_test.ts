@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isUtf8 } from "node:buffer";
 import { fc } from "../../deps.ts";
 import { UnstorableError } from "../../../lib/util/errors.ts";
-import { jsonBytes, jsonOfBytes, JsonWriter, SIGN } from "../../../lib/util/json_writer.ts";
+import { jsonBytes, jsonOfBytes, jsonPart, JsonWriter, SIGN } from "../../../lib/util/json_writer.ts";
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -80,6 +80,35 @@ Deno.test("JsonWriter.text() takes the bytes that are UTF-8, and no others", () 
     }),
     { numRuns: 10_000 },
   );
+});
+
+Deno.test("JsonWriter.text() escapes what has to be escaped anywhere in a text, whatever its length", () => {
+  for (const character of ['"', "\\", "\n", "\x1f", " ", "\x7f", "é", "€", "😀"]) {
+    for (const length of [1, 3, 4, 5, 47, 48, 49, 50, 51, 52, 100]) {
+      for (let at = 0; at < length; at++) {
+        const text = `${"~".repeat(at)}${character}${"!".repeat(length - at - 1)}`;
+        assert.equal(writtenText(utf8(`~${text}`).subarray(1)), JSON.stringify(text));
+      }
+    }
+  }
+});
+
+Deno.test("JsonWriter.text() refuses a byte that is not UTF-8 anywhere in a text", () => {
+  for (let at = 0; at < 100; at++) {
+    const source = utf8("~".repeat(100));
+    source[at] = 0xff;
+    assert.throws(() => writtenText(source), UnstorableError);
+  }
+});
+
+Deno.test("JsonWriter.part() writes parts of all lengths", () => {
+  for (let length = 0; length < 20; length++) {
+    const text = JSON.stringify("é".repeat(length));
+    assert.equal(
+      written((json) => [jsonPart(text), jsonPart('""')].map((part) => json.part(part))),
+      text + '""',
+    );
+  }
 });
 
 Deno.test("JsonWriter.integer() writes what a number holds exactly", () => {
