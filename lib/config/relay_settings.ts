@@ -58,10 +58,7 @@ export function relayConfig(
     mongodbUrl: options.mongodbUrl,
     batchBytes: batchBytes ?? shares.batchBytes,
     statementBytes: statementBytes ?? shares.statementBytes,
-    for: (namespace: Namespace): CollectionSettings => {
-      const { template, settings } = of(namespace);
-      return Object.freeze({ ...settings, table: (schema: string) => tableOf(template, namespace, schema) });
-    },
+    for: (namespace: Namespace): CollectionSettings => of(namespace).settings,
     namesIn: (schema: string): Names => ({
       tableOf: (namespace) => tableOf(of(namespace).template, namespace, schema),
       ...namesOf(isOne(scope.only) ? of(scope.only).template : whole.template, scope, stream.worker, schema),
@@ -83,7 +80,7 @@ function collectionConfig(given: Given, shared: Shared) {
   const transform = transformStages({ filter, only, omit: settings.omit, pipeline });
   checkTransform(settings, transform.length > 0);
   if (template !== undefined) checkTemplate(tableName(template, shared.schema), shared);
-  return { template, settings: { ...settings, transform } };
+  return { template, settings: Object.freeze({ ...settings, transform }) };
 }
 
 /** The values of the options of one scope. */

@@ -9,8 +9,6 @@ import type { FullDocument } from "../source/stream/open_stream.ts";
 import type { Namespace } from "../util/namespace.ts";
 
 export interface CollectionSettings {
-  /** Name of the table, with `{database}` and `{collection}` in it; `schema` is the default one. */
-  readonly table: (schema: string) => TableName;
   /** Pipeline stages applied to each document; empty for none. */
   readonly transform: readonly Document[];
   readonly key: "_id" | "documentKey";

@@ -53,8 +53,9 @@ Deno.test("readRelayFile() has the process, the streams and their collections", 
     ENV.WEATHER_URL,
   ]);
   assert.deepEqual([shop.settings.sink.host, shop.settings.sink.password], ["crate", "hush"]);
-  const { table, transform, omit, shards, columns } = shop.settings.for(of("orders"));
-  assert.deepEqual({ table: table("doc"), transform, omit, shards, columns }, {
+  const { transform, omit, shards, columns } = shop.settings.for(of("orders"));
+  const table = shop.settings.namesIn("doc").tableOf(of("orders"));
+  assert.deepEqual({ table, transform, omit, shards, columns }, {
     table: { schema: "sales", name: "orders" },
     transform: [{ $match: { status: { $ne: "draft" } } }, { $unset: ["customer.password"] }],
     omit: ["customer.password"],
@@ -209,7 +210,7 @@ Deno.test("one stream of a file needs only its own secrets", () => {
 Deno.test("what a stream is given is what other commands are given", () => {
   const [stream] = inShop("collections: { orders: { table: s.t } }").streams;
   const { relay } = verifyConfig({ ...stream?.given, flags: { sample: "5" } });
-  assert.deepEqual(relay.for(of("orders")).table("doc"), { schema: "s", name: "t" });
+  assert.deepEqual(relay.namesIn("doc").tableOf(of("orders")), { schema: "s", name: "t" });
 });
 
 /** All lines below `version: 1`, and the errors. */
