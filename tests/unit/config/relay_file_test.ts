@@ -256,6 +256,25 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
   ]],
   ["an unquoted *", "streams:\n  a: { database: * }", ["3:18: This is not YAML: Alias"]],
   [
+    "an unquoted pattern that starts with *, and another error",
+    "streams:\n  a:\n    exclude: [*_old]\n    onDrp: keep",
+    [
+      "4:15: This is an alias, and no &_old stands before it. Put a text that starts with * in quotes: '*_old'",
+      "5:5: Unknown key: onDrp. Did you mean onDrop?",
+    ],
+  ],
+  [
+    "wrong parts with the names of properties of objects",
+    "streams:\n  a: { collections: { constructor: { omt: x }, __proto__: { shards: '2' } } }\n  prototype: x\n" +
+    "  constructor: { databse: a }",
+    [
+      "3:38: Unknown key: omt. Did you mean omit?",
+      '3:61: shards is not a number (without quotes): current value is "2"',
+      '4:3: prototype is not a mapping (key: value): current value is "x"',
+      "5:18: Unknown key: databse. Did you mean database?",
+    ],
+  ],
+  [
     "wrong values, all of them",
     'streams: { a: { columns: none, batchSize: 0, lease: 1ms, shards: "2", omit: [1], filter: [] } }',
     [
