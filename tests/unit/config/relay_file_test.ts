@@ -200,6 +200,20 @@ Deno.test("a flag or a variable must not give several streams one scope", () => 
   }
 });
 
+Deno.test("a flag or a variable must not narrow the scopes of several streams", () => {
+  for (
+    const context of [
+      { flags: { collection: "orders" } },
+      { flags: { exclude: "tmp_*" } },
+      { env: { ...ENV, MONGODB_COLLECTION: "orders" } },
+    ]
+  ) {
+    const message = /^(--collection|--exclude|MONGODB_COLLECTION) would replace what the file has for shop$/;
+    assert.throws(() => read(EXAMPLE, context), { message });
+    assert.equal(read(EXAMPLE, { ...context, stream: "weather" }).streams.length, 1);
+  }
+});
+
 Deno.test("one stream of a file needs only its own secrets", () => {
   const { streams } = read(EXAMPLE, { stream: "shop", env: { MONGODB_URL: ENV.MONGODB_URL } });
   assert.deepEqual(streams.map(({ name }) => name), ["shop"]);
