@@ -5,7 +5,9 @@ import { verifyConfig } from "../../../lib/config/config.ts";
 import { contentOf, effectiveFor } from "../../../lib/config/effective.ts";
 import { ConfigError, type FileContext } from "../../../lib/config/file_parts.ts";
 import { readRelayFile } from "../../../lib/config/relay_file.ts";
+import { CRATEDB } from "../../../lib/sink/sql/dialect.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
+import { namesOf } from "../../../lib/verify/verify.ts";
 
 const FOLDER = await Deno.makeTempDir();
 globalThis.addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
@@ -224,6 +226,23 @@ Deno.test("what a stream is given is what other commands are given", () => {
   const [stream] = inShop("collections: { orders: { table: s.t } }").streams;
   const { relay } = verifyConfig({ ...stream?.given, flags: { sample: "5" } });
   assert.deepEqual(relay.for(of("orders")).table("doc"), { schema: "s", name: "t" });
+});
+
+Deno.test("verify finds the relay's own tables if a flag selects a collection with a table in another schema", async () => {
+  const [stream] = inShop("collections: { orders: { table: s.t } }").streams;
+  const settings = verifyConfig({ ...stream?.given, flags: { collection: "orders" } });
+  const following = async (...streams: readonly string[]) =>
+    (await namesOf({
+      dialect: CRATEDB,
+      query: (sql, [name] = []) => {
+        const rows = sql.includes('"s"."cdc_position"') && streams.includes(String(name)) ? [[name]] : [];
+        return Promise.resolve({ count: rows.length, rows });
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    }, settings)).metadataSchema;
+  assert.equal(await following(), "doc");
+  // A relay with the same flag.
+  assert.equal(await following("shop.orders -> s.t"), "s");
 });
 
 /** All lines below `version: 1`, and the errors. */
