@@ -108,13 +108,22 @@ interface Server {
   readonly isOwn?: boolean;
 }
 
+/** The driver checks the rest when it connects. @throws UsageError */
+function checkScheme(url: string): void {
+  if (/^mongodb(?:\+srv)?:\/\//.test(url)) return;
+  throw new UsageError("mongodb.url is malformed", {
+    hint: "It begins with mongodb:// or mongodb+srv://",
+  });
+}
+
 const settings = (table: OptionTable, env: Environment, { server, isOwn = false }: Server = {}): Entries =>
   Object.fromEntries(
     Object.entries(table).map(([key, option]) => {
       const name = server ? `${server}.${key}` : key;
       const check = v.rawCheck<unknown>(({ dataset, addIssue }) => {
         try {
-          valueOf(name, option, { options: { [name]: given(option, dataset.value, env) } });
+          const value = valueOf(name, option, { options: { [name]: given(option, dataset.value, env) } });
+          if (name === "mongodb.url") checkScheme(String(value));
         } catch (error) {
           if (!(error instanceof UsageError)) throw error;
           addIssue({ message: textOf(error) });

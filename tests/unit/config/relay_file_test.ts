@@ -329,6 +329,14 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
     ],
   ],
   [
+    "a URL of another kind",
+    "mongodb: { url: crate://db }\nstreams: { a: { mongodb: { url: 'mongo://me:hush@db/' } } }",
+    [
+      "2:12: mongodb.url is malformed. It begins with mongodb:// or mongodb+srv://",
+      "3:28: mongodb.url is malformed. It begins with mongodb:// or mongodb+srv://",
+    ],
+  ],
+  [
     "a secret from two places",
     `streams: { a: { cratedb: { url: { env: MONGODB_URL, file: x } } } }`,
     ["2:28: cratedb.url names a file that cannot be read: x"],
