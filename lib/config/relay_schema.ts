@@ -108,13 +108,22 @@ interface Server {
   readonly isOwn?: boolean;
 }
 
+/** The driver checks the rest when it connects. @throws UsageError */
+function checkScheme(url: string): void {
+  if (/^mongodb(?:\+srv)?:\/\//.test(url)) return;
+  throw new UsageError("mongodb.url is malformed", {
+    hint: "It begins with mongodb:// or mongodb+srv://",
+  });
+}
+
 const settings = (table: OptionTable, env: Environment, { server, isOwn = false }: Server = {}): Entries =>
   Object.fromEntries(
     Object.entries(table).map(([key, option]) => {
       const name = server ? `${server}.${key}` : key;
       const check = v.rawCheck<unknown>(({ dataset, addIssue }) => {
         try {
-          valueOf(name, option, { options: { [name]: given(option, dataset.value, env) } });
+          const value = valueOf(name, option, { options: { [name]: given(option, dataset.value, env) } });
+          if (name === "mongodb.url") checkScheme(String(value));
         } catch (error) {
           if (!(error instanceof UsageError)) throw error;
           addIssue({ message: textOf(error) });
@@ -143,6 +152,37 @@ export function relaySchema(env: Environment = {}): v.GenericSchema {
   });
 }
 
+/** Keys of a record that Valibot skips. */
+const SKIPPED = /^(?=(?:__proto__|prototype|constructor)$)/;
+/** Stands before them. */
+const MARK = "\0";
+
+const marked = (names: unknown, change: (value: unknown) => unknown = (value) => value): unknown => {
+  if (!isMapping(names)) return names;
+  const entries = Object.entries(names);
+  return Object.fromEntries(entries.map(([name, each]) => [name.replace(SKIPPED, MARK), change(each)]));
+};
+
+const changed = (part: unknown, key: string, change: (value: unknown) => unknown): unknown =>
+  isMapping(part) && Object.hasOwn(part, key) ? { ...part, [key]: change(part[key]) } : part;
+
+/** Marks the streams and collections that Valibot would skip. */
+const checkable = (value: unknown): unknown =>
+  changed(
+    value,
+    "streams",
+    (streams) => marked(streams, (stream) => changed(stream, "collections", (each) => marked(each))),
+  );
+
+/** What is wrong with the value of a file. */
+export function issuesOf(value: unknown, env: Environment = {}) {
+  const { issues = [] } = v.safeParse(relaySchema(env), checkable(value));
+  return issues.map((issue) => {
+    const path = (issue.path ?? []).map(({ key }) => String(key).replace(MARK, ""));
+    return { path, text: issueText(issue).replaceAll(MARK, "") };
+  });
+}
+
 /** What a value should be, by the type of an issue or by what was expected. */
 const KINDS: Readonly<Record<string, string>> = {
   custom: "a mapping (key: value)",
@@ -152,7 +192,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** What is wrong with a value, for people. */
-export function issueText({ type, message, expected, received, path, input }: v.BaseIssue<unknown>): string {
+function issueText({ type, message, expected, received, path, input }: v.BaseIssue<unknown>): string {
   if (type === "raw_check") return message;
   const name = path ? path.at(-1)?.key || "A name" : "The file";
   if (received === "undefined") return `${name} is missing`;
