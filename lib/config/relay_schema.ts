@@ -73,6 +73,25 @@ const mapping = (entries: Entries) =>
     }),
   );
 
+/** Keys that Valibot leaves out of a record, with what is below them. */
+const UNREAD = ["__proto__", "constructor", "prototype"];
+
+const record = (value: v.GenericSchema) =>
+  v.pipe(
+    mappable,
+    v.rawCheck(({ dataset, addIssue }) => {
+      const input = dataset.value;
+      if (!isMapping(input)) return;
+      for (const key of UNREAD.filter((each) => Object.hasOwn(input, each))) {
+        const message = `${key} cannot be a name here. Choose another one, or a pattern such as ${
+          key.slice(0, -1)
+        }?`;
+        addIssue({ message, path: [{ type: "object", origin: "key", input, key, value: input[key] }] });
+      }
+    }),
+    v.record(text, value),
+  );
+
 function hintFor(key: string, keys: readonly string[]): string {
   const similar = similarName(key, keys);
   if (similar !== undefined) return `Did you mean ${similar}?`;
@@ -141,14 +160,14 @@ export function relaySchema(env: Environment = {}): v.GenericSchema {
     mongodb: v.optional(mapping(settings(SERVERS.mongodb, env, { server: "mongodb", isOwn }))),
     cratedb: v.optional(mapping(settings(SERVERS.cratedb, env, { server: "cratedb", isOwn }))),
   });
-  const collections = v.pipe(mappable, v.record(text, mapping(settings(COLLECTION, env))));
+  const collections = record(mapping(settings(COLLECTION, env)));
   const stream = { ...servers(true), ...settings(OF_STREAM, env), collections: v.optional(collections) };
   return mapping({
     version: v.pipe(v.literal(1), v.description("The version of this format.")),
     ...servers(false),
     ...settings(PROCESS, env),
     defaults: v.optional(mapping(settings(DEFAULTS, env))),
-    streams: v.pipe(mappable, v.record(text, mapping(stream)), v.minEntries(1)),
+    streams: v.pipe(record(mapping(stream)), v.minEntries(1)),
   });
 }
 

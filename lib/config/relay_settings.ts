@@ -6,7 +6,7 @@ import { Scope } from "../source/documents/scope.ts";
 import { transformStages } from "../source/documents/transform.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Namespace } from "../util/namespace.ts";
-import { givenFor, isName, ruleIn } from "./collection_rules.ts";
+import { exampleOf, givenFor, isName, ruleIn } from "./collection_rules.ts";
 import type { OptionTable } from "./option.ts";
 import type { Values } from "./parsers.ts";
 import { type Given, readOptions } from "./read.ts";
@@ -54,6 +54,7 @@ export function relayConfig(
     ...shares,
     sink,
     scope,
+    examples: rules.map(({ pattern }) => exampleOf(pattern, scope.patterns.databases[0] ?? "")),
     mongodbUrl: options.mongodbUrl,
     batchBytes: batchBytes ?? shares.batchBytes,
     statementBytes: statementBytes ?? shares.statementBytes,

@@ -46,6 +46,8 @@ export interface RelaySettings extends MemoryShares {
   readonly sink: SinkAddress;
   readonly for: (namespace: Namespace) => CollectionSettings;
   readonly scope: Scope;
+  /** Collections that could exist: one for each name and pattern with settings of its own. @default {none} */
+  readonly examples?: readonly Namespace[];
   /** The part of the documents that this relay replicates; undefined for all. */
   readonly worker: StreamPart | undefined;
   /** Names of tables; those that name no schema are in this one. */

@@ -102,7 +102,7 @@ async function planCollection(
   const { causalReader, transport, relay, signal } = deps;
   const settings = relay.for(namespace);
   const reader = new DocumentReader(causalReader, { for: relay.for, size: 1 });
-  await checkTransforms([namespace], { reader, settings: relay });
+  await checkTransforms([namespace], { reader, settings: { for: relay.for, scope: relay.scope } });
   const table = tableOf(namespace, deps);
   const exists = await tableExists(transport, table);
   const count = await estimatedCount(causalReader, [namespace]);

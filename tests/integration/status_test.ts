@@ -168,7 +168,11 @@ cratedbTest("a relay leaves behind how it has ended, over wire", async (context)
   assert.match(refused.stderr, /A relay \(.*\) still follows this stream: /);
   assert.equal((await third.kill()).code, 0);
   const forgotten = await run(forget, { env });
-  assert.match(forgotten.stdout, /^Forgotten: .*\nDeleted: 1 position, 1 collection, 1 list of settings\n$/, forgotten.stderr);
+  assert.match(
+    forgotten.stdout,
+    /^Forgotten: .*\nDeleted: 1 position, 1 collection, 1 list of settings\n$/,
+    forgotten.stderr,
+  );
   for (const table of ["cdc_position", "cdc_collection"]) {
     assert.deepEqual(await sql(`SELECT stream FROM ${table}`), []);
   }

@@ -22,6 +22,8 @@ export interface OpenTableOptions {
   readonly columns: ColumnMode;
   /** Shards of a new table; undefined for the server's default. */
   readonly shards?: number | undefined;
+  /** Called before the table is created. @default {nothing} */
+  readonly onMissing?: () => Promise<void>;
 }
 
 export async function isEmptyTable(transport: Transport, table: TableName): Promise<boolean> {
@@ -41,9 +43,10 @@ export const tableDefinition = (
 
 /** Creates the table if it does not exist. @throws UnusableTableError for an existing table that does not fit */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
-  const { table } = options;
+  const { table, onMissing } = options;
   const existing = await existingTable(transport, table);
   if (existing) return existing;
+  await onMissing?.();
   await createTable(transport, table, tableDefinition(transport.dialect, options));
   return opened(table, transport, await readDefinition(transport, table), { isNew: true });
 }

@@ -269,6 +269,11 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
     ],
   ],
   [
+    "names whose settings would not be read",
+    "streams:\n  a: { collections: { constructor: { onDrp: keep }, toString: {} } }\n  prototype: { x: 1 }",
+    ["4:3: prototype cannot be a name here. Choose another one, or a pattern such as prototyp?"],
+  ],
+  [
     "an option of the command line for a server",
     "cratedbUrl: crate://x\nstreams: { a: {} }",
     ["2:1: Unknown key: cratedbUrl. Did you mean cratedb?"],
