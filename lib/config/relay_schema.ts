@@ -171,35 +171,13 @@ export function relaySchema(env: Environment = {}): v.GenericSchema {
   });
 }
 
-/** Keys of a record that Valibot skips. */
-const SKIPPED = /^(?=(?:__proto__|prototype|constructor)$)/;
-/** Stands before them. */
-const MARK = "\0";
-
-const marked = (names: unknown, change: (value: unknown) => unknown = (value) => value): unknown => {
-  if (!isMapping(names)) return names;
-  const entries = Object.entries(names);
-  return Object.fromEntries(entries.map(([name, each]) => [name.replace(SKIPPED, MARK), change(each)]));
-};
-
-const changed = (part: unknown, key: string, change: (value: unknown) => unknown): unknown =>
-  isMapping(part) && Object.hasOwn(part, key) ? { ...part, [key]: change(part[key]) } : part;
-
-/** Marks the streams and collections that Valibot would skip. */
-const checkable = (value: unknown): unknown =>
-  changed(
-    value,
-    "streams",
-    (streams) => marked(streams, (stream) => changed(stream, "collections", (each) => marked(each))),
-  );
-
 /** What is wrong with the value of a file. */
 export function issuesOf(value: unknown, env: Environment = {}) {
-  const { issues = [] } = v.safeParse(relaySchema(env), checkable(value));
-  return issues.map((issue) => {
-    const path = (issue.path ?? []).map(({ key }) => String(key).replace(MARK, ""));
-    return { path, text: issueText(issue).replaceAll(MARK, "") };
-  });
+  const { issues = [] } = v.safeParse(relaySchema(env), value);
+  return issues.map((issue) => ({
+    path: (issue.path ?? []).map(({ key }) => String(key)),
+    text: issueText(issue),
+  }));
 }
 
 /** What a value should be, by the type of an issue or by what was expected. */

@@ -302,17 +302,6 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
     ],
   ],
   [
-    "wrong parts with the names of properties of objects",
-    "streams:\n  a: { collections: { constructor: { omt: x }, __proto__: { shards: '2' } } }\n  prototype: x\n" +
-    "  constructor: { databse: a }",
-    [
-      "3:38: Unknown key: omt. Did you mean omit?",
-      '3:61: shards is not a number (without quotes): current value is "2"',
-      '4:3: prototype is not a mapping (key: value): current value is "x"',
-      "5:18: Unknown key: databse. Did you mean database?",
-    ],
-  ],
-  [
     "wrong values, all of them",
     'streams: { a: { columns: none, batchSize: 0, lease: 1ms, shards: "2", omit: [1], filter: [] } }',
     [
