@@ -127,13 +127,22 @@ interface Server {
   readonly isOwn?: boolean;
 }
 
+/** The driver checks the rest when it connects. @throws UsageError */
+function checkScheme(url: string): void {
+  if (/^mongodb(?:\+srv)?:\/\//.test(url)) return;
+  throw new UsageError("mongodb.url is malformed", {
+    hint: "It begins with mongodb:// or mongodb+srv://",
+  });
+}
+
 const settings = (table: OptionTable, env: Environment, { server, isOwn = false }: Server = {}): Entries =>
   Object.fromEntries(
     Object.entries(table).map(([key, option]) => {
       const name = server ? `${server}.${key}` : key;
       const check = v.rawCheck<unknown>(({ dataset, addIssue }) => {
         try {
-          valueOf(name, option, { options: { [name]: given(option, dataset.value, env) } });
+          const value = valueOf(name, option, { options: { [name]: given(option, dataset.value, env) } });
+          if (name === "mongodb.url") checkScheme(String(value));
         } catch (error) {
           if (!(error instanceof UsageError)) throw error;
           addIssue({ message: textOf(error) });
@@ -162,6 +171,15 @@ export function relaySchema(env: Environment = {}): v.GenericSchema {
   });
 }
 
+/** What is wrong with the value of a file. */
+export function issuesOf(value: unknown, env: Environment = {}) {
+  const { issues = [] } = v.safeParse(relaySchema(env), value);
+  return issues.map((issue) => ({
+    path: (issue.path ?? []).map(({ key }) => String(key)),
+    text: issueText(issue),
+  }));
+}
+
 /** What a value should be, by the type of an issue or by what was expected. */
 const KINDS: Readonly<Record<string, string>> = {
   custom: "a mapping (key: value)",
@@ -171,7 +189,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** What is wrong with a value, for people. */
-export function issueText({ type, message, expected, received, path, input }: v.BaseIssue<unknown>): string {
+function issueText({ type, message, expected, received, path, input }: v.BaseIssue<unknown>): string {
   if (type === "raw_check") return message;
   const name = path ? path.at(-1)?.key || "A name" : "The file";
   if (received === "undefined") return `${name} is missing`;
