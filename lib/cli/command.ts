@@ -11,6 +11,8 @@ export interface Command {
   readonly argument?: string;
   /** The options of each example. */
   readonly examples: readonly string[];
+  /** Whether SIGHUP does not end it. @default {never} */
+  readonly reloads?: (given: Given) => boolean;
   /** Loads its modules when it is called, so that help is instant. Resolves to an exit code unless that is 0. */
   readonly run: (given: Given, context: CommandContext) => Promise<number | void>;
 }

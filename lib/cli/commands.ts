@@ -49,6 +49,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       "--database weather --collection readings --table weather.readings",
       `--collection orders --filter '{"status": "open"}' --omit card`,
     ],
+    reloads: (given) => fileOf(given) !== undefined,
     run: async (given, context) => {
       const file = fileOf(given);
       if (file === undefined) {

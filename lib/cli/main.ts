@@ -14,6 +14,7 @@ import {
 import { helpWidth } from "./help.ts";
 import { parseCommandLine } from "./parse.ts";
 import { StatusLine } from "./status_line.ts";
+import { stopOnHangup } from "./stop_signals.ts";
 
 interface Surroundings {
   readonly env: Environment;
@@ -41,6 +42,7 @@ export async function main(args: readonly string[], { env, signal: stop }: Surro
     const log = createLogger(Object.assign(logging, { colour: terminal && !env.NO_COLOR, write }));
     report = reportTo(log, logging);
     const isShown = terminal && logging.format === "text" && ["debug", "info"].includes(logging.level);
+    if (!parsed.command.reloads?.(given)) stopOnHangup();
     const exitCode = await parsed.command.run(given, {
       signal,
       log,

@@ -34,7 +34,8 @@ export function checkFile(given: Given, { print }: RunContext): number {
     return 0;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    print(messageOf(error));
+    // Long messages are cut: each on its own, so that all errors are there.
+    print(error.lines.map(messageOf).join("\n"));
     return WRONG;
   }
 }

@@ -4,11 +4,13 @@ import type { StreamSettings } from "../config/relay_file.ts";
 import type { Given } from "../config/read.ts";
 import type { Names } from "../pipeline/settings.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
+import { ifExists } from "../sink/connection/sink_error.ts";
 import { queryNumber, refreshTable, type Transport } from "../sink/connection/transport.ts";
 import { savedName } from "../sink/metadata/saved_position.ts";
 import { SavedCollections } from "../sink/metadata/saved_collections.ts";
 import { readSettings } from "../sink/metadata/saved_settings.ts";
-import { quoteTable, tableFor } from "../sink/sql/names.ts";
+import { quoteTable, tableFor, type TableName } from "../sink/sql/names.ts";
+import type { Namespace } from "../util/namespace.ts";
 import type { CommandContext } from "./command.ts";
 import { openFile } from "./run_config.ts";
 
@@ -47,14 +49,18 @@ async function differences(
     },
   );
   const isOutdated = contentOf(stream).isOutdated(before);
+  const isMoved = (each: Namespace, table: TableName) =>
+    quoteTable(tableFor(tableOf(each), each, transport.dialect)) !== quoteTable(table);
   const outdated = (await new SavedCollections(transport, name).list())
-    .filter((each) => each.table && isOutdated(each));
+    .flatMap((each) => each.table && (isOutdated(each) || isMoved(each, each.table)) ? [each.table] : []);
   if (outdated.length === 0) return changes;
   let rows = 0;
-  for (const each of outdated) {
-    const table = tableFor(tableOf(each), each, transport.dialect);
-    await refreshTable(transport, table);
-    rows += await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)}`);
+  for (const table of outdated) {
+    const count = async () => {
+      await refreshTable(transport, table);
+      return await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)}`);
+    };
+    rows += await ifExists(count()) ?? 0;
   }
   const snapshot = `Collections that need a snapshot: ${outdated.length}, with ${rows} rows in their tables`;
   return [...changes, snapshot];

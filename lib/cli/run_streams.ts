@@ -82,8 +82,11 @@ export function reloaded(
   }
   for (const stream of after.streams) {
     const settings = streams.find(({ name }) => name === stream.name)?.settings;
+    if (!settings) continue;
     const next = configured(after, stream);
-    if (settings?.current.content?.text !== next.content.text) settings?.replace(next);
+    if (settings.current.content?.text !== next.content.text) settings.replace(next);
+    // For the next start of the stream: the files of its secrets may have other content.
+    else settings.current = next;
   }
   return after;
 }

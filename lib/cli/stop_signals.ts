@@ -4,30 +4,42 @@ import process from "node:process";
 
 const STOP_SIGNALS = [["SIGHUP", 1], ["SIGINT", 2], ["SIGTERM", 15]] as const;
 
-let hangup: (() => void) | undefined;
-
-/** Has SIGHUP call this, instead of ending the program, until it is disposed of. */
-export function onHangup(listener: () => void): Disposable {
-  hangup = listener;
-  return { [Symbol.dispose]: () => void (hangup = undefined) };
-}
-
 /** Signals within this time count as one: a task runner repeats the signal of the terminal. */
 const TOGETHER_MS = 500;
 
+const stop = new AbortController();
+let stoppedAt = Infinity;
+
+const endProgram = (number: number) => (): void => {
+  if (Date.now() - stoppedAt >= TOGETHER_MS) process.exit(128 + number);
+  stoppedAt = Math.min(stoppedAt, Date.now());
+  stop.abort();
+};
+
+let hasHungUp = false;
+/** What SIGHUP does: it waits until the command is known. */
+let hangup = (): void => void (hasHungUp = true);
+
+/** Has SIGHUP end the program, also one that has arrived before. */
+export function stopOnHangup(): void {
+  hangup = endProgram(1);
+  if (hasHungUp) hangup();
+}
+
+/** Has SIGHUP call this, also for one that has arrived before. It ends the program again when this is disposed of. */
+export function onHangup(listener: () => void): Disposable {
+  hangup = listener;
+  if (hasHungUp) hangup();
+  hasHungUp = false;
+  return { [Symbol.dispose]: stopOnHangup };
+}
+
 /** Returns a signal that the first stop signal aborts; a second one ends the process at once, with code 128 + its number. */
 export function stopSignal(): AbortSignal {
-  const stop = new AbortController();
-  let stoppedAt = Infinity;
   for (const [name, number] of STOP_SIGNALS) {
     if (name === "SIGHUP" && isIgnored(number)) continue;
     try {
-      process.on(name, () => {
-        if (name === "SIGHUP" && hangup) return hangup();
-        if (Date.now() - stoppedAt >= TOGETHER_MS) process.exit(128 + number);
-        stoppedAt = Math.min(stoppedAt, Date.now());
-        stop.abort();
-      });
+      process.on(name, name === "SIGHUP" ? () => hangup() : endProgram(number));
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // The system does not have this signal.
     }

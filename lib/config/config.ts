@@ -9,9 +9,10 @@ import type { LoggerOptions } from "../util/log.ts";
 import type { VerifySettings } from "../verify/collection.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
 import { contentOf, effectiveOf } from "./effective.ts";
+import { flagOf } from "./option.ts";
 import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
 import { find, type Given, readOptions } from "./read.ts";
-import { FILE } from "./relay_options.ts";
+import { FILE, SCOPE } from "./relay_options.ts";
 import { relayConfig } from "./relay_settings.ts";
 import { sinkAddress } from "./sink_address.ts";
 
@@ -48,7 +49,17 @@ export function verifyConfig(given: Given): VerifySettings {
       hint: "Counts do not show which rows differ. Remove --count-only to repair them.",
     });
   }
-  return Object.freeze({ ...options, relay: relayConfig(given, { worker: undefined }) });
+  const { places, flags = {} } = given;
+  const isOfScope = (flag: string) => Object.keys(SCOPE).some((name) => flagOf(name) === flag);
+  const whole = {
+    ...given,
+    flags: Object.fromEntries(Object.entries(flags).filter(([flag]) => !isOfScope(flag))),
+  };
+  return Object.freeze({
+    ...options,
+    relay: relayConfig(given, { worker: undefined }),
+    wholeIn: places && ((schema: string) => relayConfig(whole, { worker: undefined }).namesIn(schema)),
+  });
 }
 
 export const planConfig = (given: Given): PlanSettings & { readonly output: "text" | "json" | "sql" } =>

@@ -55,6 +55,8 @@ function inUnits(value: number, units: readonly (readonly [size: number, name: s
 function textOf({ type, secret }: Option, { value: given, file }: Found, value: unknown): string {
   if (file !== undefined) return `the content of ${file}`;
   if (secret) return type === "token" ? "***" : maskUrl(String(given));
+  // The value is the content of a file.
+  if (type === "certificate" || type === "privateKey") return String(given);
   if (type === "filter" || type === "pipeline") return BSON.EJSON.stringify(value, { relaxed: true });
   if (type === "partition") return partitionText(value as PartitionBy);
   if (type === "retention") return retentionText(value as Retention);

@@ -1,21 +1,24 @@
 /** The parts of `relay.yaml`: the options that they have, and what is wrong with them. */
-import * as v from "valibot";
 import { UsageError } from "../util/errors.ts";
 import { maskUrl } from "../util/mask_url.ts";
 import { flagOf, type OptionTable } from "./option.ts";
 import { inProgramWords } from "./program_options.ts";
 import type { Given } from "./read.ts";
-import { given, isMapping, issueText, relaySchema, serverOption, SERVERS, textOf } from "./relay_schema.ts";
+import { given, isMapping, issuesOf, serverOption, SERVERS, textOf } from "./relay_schema.ts";
 import { parseYaml, type Path, type Problem } from "./yaml_text.ts";
 
 /** A file with errors: all of them. @example OUT: relay.yaml:12:5: Unknown key: onDrp. Did you mean onDrop? */
 export class ConfigError extends UsageError {
+  /** One for each error. */
+  readonly lines: readonly string[];
+
   constructor(path: string, problems: readonly Problem[]) {
     const sorted = problems.toSorted((one, other) => one.line - other.line || one.column - other.column);
     const lines = sorted.map(({ line, column, message }) => `${path}:${line}:${column}: ${message}`);
     super(lines.join("\n"), {
       hint: `Nothing has been started or changed. To see them all: config check ${path}`,
     });
+    this.lines = lines;
   }
 }
 
@@ -44,12 +47,10 @@ export class FileParts {
     this.#yaml = parseYaml(text);
     this.#problems = [...this.#yaml.problems];
     const { value } = this.#yaml;
-    const { issues = [] } = value === undefined ? {} : v.safeParse(relaySchema(context.env), value);
-    for (const issue of issues) {
-      const path = (issue.path ?? []).map(({ key }) => key as string | number);
+    for (const { path, text } of value === undefined ? [] : issuesOf(value, context.env)) {
       const [part, stream = context.stream] = path;
       if (part !== "streams" || context.stream === undefined || stream === context.stream) {
-        this.report(path, issueText(issue));
+        this.report(path, text);
       }
     }
     this.check();

@@ -116,7 +116,9 @@ const IDENTITY = { ...SCOPE, table, ...MONGODB, cratedbUrl, cratedbJwt };
 function checkIdentity({ name: stream, part }: Draft, outside: Given): void {
   for (const [name, option] of Object.entries(IDENTITY)) {
     const place = part[name === "cratedbJwt" ? "cratedbUrl" : name]?.path;
-    const found = place?.[0] === "streams" && find(name, option, outside);
+    // A scope that the file does not have is a wider one.
+    const isOwn = name in SCOPE || place?.[0] === "streams";
+    const found = isOwn && find(name, option, outside);
     if (!found) continue;
     throw new UsageError(`${found.source} would replace what the file has for ${stream}`, {
       hint: "Remove it, or choose one stream: --stream NAME",

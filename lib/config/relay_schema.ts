@@ -96,6 +96,25 @@ const mapping = (entries: Entries) =>
     }),
   );
 
+/** Keys that Valibot leaves out of a record, with what is below them. */
+const UNREAD = ["__proto__", "constructor", "prototype"];
+
+const record = (value: v.GenericSchema) =>
+  v.pipe(
+    mappable,
+    v.rawCheck(({ dataset, addIssue }) => {
+      const input = dataset.value;
+      if (!isMapping(input)) return;
+      for (const key of UNREAD.filter((each) => Object.hasOwn(input, each))) {
+        const message = `${key} cannot be a name here. Choose another one, or a pattern such as ${
+          key.slice(0, -1)
+        }?`;
+        addIssue({ message, path: [{ type: "object", origin: "key", input, key, value: input[key] }] });
+      }
+    }),
+    v.record(text, value),
+  );
+
 function hintFor(key: string, keys: readonly string[]): string {
   const similar = similarName(key, keys);
   if (similar !== undefined) return `Did you mean ${similar}?`;
@@ -131,13 +150,22 @@ interface Server {
   readonly isOwn?: boolean;
 }
 
+/** The driver checks the rest when it connects. @throws UsageError */
+function checkScheme(url: string): void {
+  if (/^mongodb(?:\+srv)?:\/\//.test(url)) return;
+  throw new UsageError("mongodb.url is malformed", {
+    hint: "It begins with mongodb:// or mongodb+srv://",
+  });
+}
+
 const settings = (table: OptionTable, env: Environment, { server, isOwn = false }: Server = {}): Entries =>
   Object.fromEntries(
     Object.entries(table).map(([key, option]) => {
       const name = server ? `${server}.${key}` : key;
       const check = v.rawCheck<unknown>(({ dataset, addIssue }) => {
         try {
-          valueOf(name, option, { options: { [name]: given(option, dataset.value, env) } });
+          const value = valueOf(name, option, { options: { [name]: given(option, dataset.value, env) } });
+          if (name === "mongodb.url") checkScheme(String(value));
         } catch (error) {
           if (!(error instanceof UsageError)) throw error;
           const { cause } = error;
@@ -162,15 +190,24 @@ export function relaySchema(env: Environment = {}): v.GenericSchema {
     mongodb: v.optional(mapping(settings(SERVERS.mongodb, env, { server: "mongodb", isOwn }))),
     cratedb: v.optional(mapping(settings(SERVERS.cratedb, env, { server: "cratedb", isOwn }))),
   });
-  const collections = v.pipe(mappable, v.record(text, mapping(settings(COLLECTION, env))));
+  const collections = record(mapping(settings(COLLECTION, env)));
   const stream = { ...servers(true), ...settings(OF_STREAM, env), collections: v.optional(collections) };
   return mapping({
     version: v.pipe(v.literal(1), v.description("The version of this format.")),
     ...servers(false),
     ...settings(PROCESS, env),
     defaults: v.optional(mapping(settings(DEFAULTS, env))),
-    streams: v.pipe(mappable, v.record(text, mapping(stream)), v.minEntries(1)),
+    streams: v.pipe(record(mapping(stream)), v.minEntries(1)),
   });
+}
+
+/** What is wrong with the value of a file. */
+export function issuesOf(value: unknown, env: Environment = {}) {
+  const { issues = [] } = v.safeParse(relaySchema(env), value);
+  return issues.map((issue) => ({
+    path: (issue.path ?? []).map(({ key }) => String(key)),
+    text: issueText(issue),
+  }));
 }
 
 /** What a value should be, by the type of an issue or by what was expected. */
@@ -182,7 +219,7 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** What is wrong with a value, for people. */
-export function issueText({ type, message, expected, received, path, input }: v.BaseIssue<unknown>): string {
+function issueText({ type, message, expected, received, path, input }: v.BaseIssue<unknown>): string {
   if (type === "raw_check") return message;
   const name = path ? path.at(-1)?.key || "A name" : "The file";
   if (received === "undefined") return `${name} is missing`;

@@ -8,7 +8,7 @@ import { Scope } from "../source/documents/scope.ts";
 import { transformStages } from "../source/documents/transform.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Namespace } from "../util/namespace.ts";
-import { givenFor, isName, ruleIn } from "./collection_rules.ts";
+import { exampleOf, givenFor, isName, ruleIn } from "./collection_rules.ts";
 import type { OptionTable } from "./option.ts";
 import type { Values } from "./parsers.ts";
 import { type Given, readOptions } from "./read.ts";
@@ -56,13 +56,11 @@ export function relayConfig(
     ...shares,
     sink,
     scope,
+    examples: rules.map(({ pattern }) => exampleOf(pattern, scope.patterns.databases[0] ?? "")),
     mongodbUrl: options.mongodbUrl,
     batchBytes: batchBytes ?? shares.batchBytes,
     statementBytes: statementBytes ?? shares.statementBytes,
-    for: (namespace: Namespace): CollectionSettings => {
-      const { template, settings } = of(namespace);
-      return Object.freeze({ ...settings, table: (schema: string) => tableOf(template, namespace, schema) });
-    },
+    for: (namespace: Namespace): CollectionSettings => of(namespace).settings,
     namesIn: (schema: string): Names => ({
       tableOf: (namespace) => tableOf(of(namespace).template, namespace, schema),
       ...namesOf(isOne(scope.only) ? of(scope.only).template : whole.template, scope, stream.worker, schema),
@@ -86,7 +84,7 @@ function collectionConfig(given: Given, shared: Shared) {
   checkTransform(settings, transform.length > 0);
   checkRetention(settings);
   if (template !== undefined) checkTemplate(tableName(template, shared.schema), shared);
-  return { template, settings: { ...settings, transform } };
+  return { template, settings: Object.freeze({ ...settings, transform }) };
 }
 
 /** The types with the columns of the full-text indexes; undefined for none. @throws UsageError */

@@ -1,5 +1,16 @@
 /** YAML 1.2 with positions. */
-import { Alias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import {
+  Alias,
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  Scalar,
+  visit,
+} from "yaml";
 import { messageOf } from "../util/errors.ts";
 
 /** The first line and column are 1. */
@@ -11,8 +22,10 @@ export interface Problem {
 
 export type Path = readonly (string | number)[];
 
+const quoted = (text: string) => `. Put a text that starts with * in quotes: '${text}'`;
+
 const HINTS: Readonly<Record<string, string>> = {
-  BAD_ALIAS: ". Put a text that starts with * in quotes: '*'",
+  BAD_ALIAS: quoted("*"),
   DUPLICATE_KEY: ". Remove one of the two",
 };
 
@@ -32,10 +45,15 @@ export function parseYaml(text: string) {
   ): Problem => (
     { ...at(offset), message: `This is not YAML: ${message}${HINTS[code] ?? ""}` }
   ));
+  // With a key twice, a file may have other problems, too.
+  const hasValue = document.errors.every(({ code }) => code === "DUPLICATE_KEY");
+  for (const alias of hasValue ? withoutAnchor(document) : []) {
+    const { source } = alias;
+    const message = `This is an alias, and no &${source} stands before it${quoted(`*${source}`)}`;
+    problems.push({ ...at(offsetAt(alias)), message });
+  }
   let value: unknown;
   try {
-    // With a key twice, a file may have other problems, too.
-    const hasValue = document.errors.every(({ code }) => code === "DUPLICATE_KEY");
     if (hasValue) value = document.toJS({ reviver: (_key, value) => exact(value) });
   } catch (error) {
     // An alias of a part around it, or too many of them.
@@ -55,6 +73,21 @@ export function parseYaml(text: string) {
   }
 
   return { value, problems, placeOf };
+}
+
+/** Makes texts of aliases such as *_old, so that the rest of the file can be checked. */
+function withoutAnchor(document: Document): readonly Alias[] {
+  const anchors = new Set<string>();
+  const found: Alias[] = [];
+  visit(document, {
+    Value: (_key, { anchor }) => void (anchor && anchors.add(anchor)),
+    Alias(_key, alias) {
+      if (anchors.has(alias.source)) return undefined;
+      found.push(alias);
+      return Object.assign(new Scalar(`*${alias.source}`), { range: alias.range ?? null });
+    },
+  });
+  return found;
 }
 
 /** An integer that a number would change is a value of Extended JSON. */

@@ -11,6 +11,7 @@ import type { STATUS_FIELDS } from "../sink/metadata/status_view.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { namespaceText } from "../util/namespace.ts";
+import { visible } from "../util/text.ts";
 import { type Answer, type ListenAddress, type RunningServer, serve, textAnswer } from "./http_server.ts";
 import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./relay_metrics.ts";
 
@@ -61,7 +62,7 @@ function readyAnswer(streams: readonly MonitoredStream[], maxLag: number): Answe
   const all = streams.map(({ name, status }) => ({ name, ...readiness(status.current, maxLag) }));
   const lines = all.map(({ name, isReady, why }) => {
     const text = `${isReady ? "ready" : "not ready"}: ${why}`;
-    return all.length > 1 ? `${name} ${text}` : text;
+    return all.length > 1 ? `${visible(name)} ${text}` : text;
   });
   return textAnswer(all.every(({ isReady }) => isReady) ? 200 : 503, lines.join("\n"));
 }

@@ -11,8 +11,6 @@ import type { FullDocument } from "../source/stream/open_stream.ts";
 import type { Namespace } from "../util/namespace.ts";
 
 export interface CollectionSettings extends Omit<TableDesign, keyof CdcSettings>, Required<CdcSettings> {
-  /** Name of the table, with `{database}` and `{collection}` in it; `schema` is the default one. */
-  readonly table: (schema: string) => TableName;
   /** Pipeline stages applied to each document; empty for none. */
   readonly transform: readonly Document[];
   readonly key: "_id" | "documentKey";
@@ -47,6 +45,8 @@ export interface RelaySettings extends MemoryShares {
   readonly sink: SinkAddress;
   readonly for: (namespace: Namespace) => CollectionSettings;
   readonly scope: Scope;
+  /** Collections that could exist: one for each name and pattern with settings of its own. @default {none} */
+  readonly examples?: readonly Namespace[];
   /** The part of the documents that this relay replicates; undefined for all. */
   readonly worker: StreamPart | undefined;
   /** Names of tables; those that name no schema are in this one. */

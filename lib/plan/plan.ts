@@ -106,7 +106,7 @@ async function planCollection(
   const { causalReader, transport, relay, signal } = deps;
   const ofCollection = relay.for(namespace);
   const reader = new DocumentReader(causalReader, { for: relay.for, size: 1 });
-  await checkTransforms([namespace], { reader, settings: relay });
+  await checkTransforms([namespace], { reader, settings: { for: relay.for, scope: relay.scope } });
   const table = tableOf(namespace, deps);
   const existing = await existingTable(transport, table, ofCollection);
   const exists = existing !== undefined;

@@ -278,7 +278,10 @@ function openerOf(
   { settings, signal, closing, deployment, features, mongodbOutages, share, examples }: Opened,
 ): OpenStream {
   const route = closing.use(deployment.route());
-  const fullDocument = requestedDocument(examples.map((each) => settings.for(each)));
+  const fullDocument = requestedDocument(
+    // Also what collections will ask for that are created later.
+    [...examples, ...settings.examples ?? []].map((each) => settings.for(each)),
+  );
   return (startAfter, left) =>
     bufferBatches(
       changeStream({

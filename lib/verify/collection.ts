@@ -19,6 +19,8 @@ import { type OwnRelay, type RelayWatch, relayWatch } from "./repair.ts";
 /** Times are in milliseconds. */
 export interface VerifySettings {
   readonly relay: RelaySettings;
+  /** The names of the whole stream of a file, of which flags may select collections. */
+  readonly wholeIn?: RelaySettings["namesIn"] | undefined;
   readonly compare: "documents" | "counts";
   /** Documents of each collection, and rows of each table, that are compared; 0 for all. */
   readonly sample: number;

@@ -1,10 +1,11 @@
 /** `verify`: compares collections with their tables, with the settings of the relay and while it runs. */
-import type { Names } from "../pipeline/settings.ts";
+import type { Names, RelaySettings } from "../pipeline/settings.ts";
 import { SnapshotRate } from "../pipeline/snapshot/snapshot_rate.ts";
 import { relay as runRelay } from "../relay/relay.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { retrying } from "../sink/connection/wrappers.ts";
 import type { Transport } from "../sink/connection/transport.ts";
+import { readPosition } from "../sink/metadata/saved_position.ts";
 import { knownStreams } from "../sink/metadata/stream_records.ts";
 import { prepareTables } from "../sink/metadata/metadata_tables.ts";
 import { tableExists } from "../sink/table/create_table.ts";
@@ -65,7 +66,7 @@ export async function verify(
   const raw = closing.use(await shutdown.limit(openTransport(relay.sink)));
   const outages = new OutageTracker({ system: raw.dialect.name, emit });
   const transport = retrying(raw, { shutdown, outages, retryFor });
-  const names = relay.namesIn(raw.dialect.schema ?? relay.sink.schema);
+  const names = await namesOf(transport, settings);
   await checkSchema(transport, names);
   await prepareTables(transport, names.metadataSchema, "cdc_verify");
 
@@ -91,6 +92,20 @@ export async function verify(
     await clock.wait(PAUSE_MS, { signal }).catch(() => {});
     if (signal.aborted) return results;
   }
+}
+
+/** The relay's own tables are those of the whole stream, unless a relay follows only the selected collections. */
+export async function namesOf(
+  transport: Transport,
+  { relay, wholeIn }: Pick<VerifySettings, "wholeIn"> & {
+    readonly relay: Pick<RelaySettings, "namesIn" | "sink">;
+  },
+): Promise<Names> {
+  const schema = transport.dialect.schema ?? relay.sink.schema;
+  const names = relay.namesIn(schema);
+  const { metadataSchema, stream } = names;
+  if (!wholeIn || await readPosition(transport, { schema: metadataSchema, stream })) return names;
+  return { ...names, metadataSchema: wholeIn(schema).metadataSchema };
 }
 
 const MAX_STREAMS = 20;

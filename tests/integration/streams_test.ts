@@ -320,7 +320,9 @@ cratedbTest(
     const ready = (stream: string) => fetch(`${base}/readyz?stream=${stream}`);
     assert.match(await (await ready("data")).text(), /waiting for CrateDB/);
     assert.equal((await ready("more")).status, 200);
-    assert.ok(!relay.stderr.some((line) => /CrateDB failed.* stream=more/.test(line)));
+    // CrateDB may fail for other reasons for a moment.
+    const ofMore = relay.stderr.filter((line) => / stream=more/.test(line));
+    assert.deepEqual(ofMore.filter((line) => /doesn't support or allow/.test(line)), []);
     await context.sql('ALTER TABLE data SET ("blocks.write" = false)');
     await inStep({ ...context, table: "data" }, { collections: ["data"] });
     assert.equal((await relay.kill()).code, 0);

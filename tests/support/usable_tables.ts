@@ -35,6 +35,7 @@ export function usableTables() {
       save: () => Promise.resolve(),
       get: () => ({ removeRows: (work: () => Promise<unknown>) => work() }),
     },
+    recordTables: () => Promise.resolve(),
     maintain: () => Promise.resolve([]),
   };
 }

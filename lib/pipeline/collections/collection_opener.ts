@@ -32,6 +32,8 @@ export interface OpenTable {
   readonly columns: ColumnPolicy;
   /** Whether the collection had rows before, and its table was missing. */
   readonly wasDropped: boolean;
+  /** Whether the collection had its rows in another table before. */
+  readonly isMoved: boolean;
   /** Whether another relay is changing the columns since the opening. */
   isUnrecovered: boolean;
 }
@@ -52,11 +54,16 @@ export interface OpenerDeps {
   readonly shardKeyOf: (namespace: Namespace) => Promise<ShardKey>;
   /** The size of a collection. @default {unknown} */
   readonly bytesOf?: (namespace: Namespace) => Promise<number | undefined>;
+  /** Whether the snapshot is not planned yet. */
+  readonly isStarting: () => boolean;
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
   readonly emit: Emit;
 }
+
+/** Recorded for a collection whose table was dropped, until its snapshot is planned. No table has this name. */
+const NO_TABLE: TableName = { schema: "", name: "" };
 
 export class CollectionOpener {
   readonly #transports: Transports;
@@ -80,9 +87,9 @@ export class CollectionOpener {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async open(namespace: Namespace): Promise<OpenTable> {
-    const { names, settings, memory, limits, saved, share, shardKeyOf, log, emit } = this.#deps;
+    const { names, settings, memory, limits, saved, share, shardKeyOf, isStarting, log, emit } = this.#deps;
     const { patient } = this.#transports;
-    const { table, isKnown } = await this.#openTable(namespace, { waits: true });
+    const { table, isKnown, isMoved } = await this.#openTable(namespace, { waits: true });
     if (table.lacksShadows) {
       log.warn("Rows written before have no geo and vector until a snapshot writes them again", {
         table: quoteTable(table),
@@ -102,7 +109,8 @@ export class CollectionOpener {
       onWidened: (columns) => emit({ type: "columnsWidened", namespace, columns }),
     });
     const isUnrecovered = await columns.recover();
-    if (!isKnown) await saved.setTable(namespace, table);
+    // The next start has to know of the other table until the snapshot is planned.
+    if (!isKnown && !(isMoved && isStarting())) await saved.setTable(namespace, table);
     if (ofCollection.deletes === "soft" && !await createLiveView(patient, table)) {
       const view = quoteTable(liveViewOf(table));
       log.warn("The view without deleted rows is missing: another table or view has its name", { view });
@@ -129,7 +137,7 @@ export class CollectionOpener {
       shardKey,
       garbage: memory.garbage,
     });
-    return { applier, columns, wasDropped: isKnown && table.isNew, isUnrecovered };
+    return { applier, columns, wasDropped: isKnown && table.isNew, isMoved, isUnrecovered };
   }
 
   /**
@@ -141,6 +149,12 @@ export class CollectionOpener {
     await this.#openTable(namespace, { waits: false });
   }
 
+  /** Whether the collection had its rows in another table when the relay was started before. */
+  async isMoved(namespace: Namespace): Promise<boolean> {
+    const before = await this.#deps.saved.tableOf(namespace);
+    return before !== undefined && quoteTable(before) !== quoteTable(this.tableOf(namespace));
+  }
+
   /** Leaves the table to another collection with the same table name. */
   release(namespace: Namespace): void {
     this.#deps.owners.release(quoteTable(this.tableOf(namespace)), namespace);
@@ -149,21 +163,26 @@ export class CollectionOpener {
   /** Claims the table and opens it. Releases it if that fails. */
   async #openTable(namespace: Namespace, { waits }: { readonly waits: boolean }) {
     const { patient, raw } = this.#transports;
-    const { owners, saved, settings, bytesOf } = this.#deps;
+    const { owners, saved, settings, bytesOf, isStarting } = this.#deps;
     const table = this.tableOf(namespace);
     checkName(table, namespace);
-    const isKnown = await saved.has(namespace);
+    const isMoved = await this.isMoved(namespace);
+    const isKnown = !isMoved && await saved.has(namespace);
     const others = isKnown ? [] : await saved.othersIn(namespace, table);
     await owners.claim(quoteTable(table), namespace, others);
+    // If the relay is killed before the snapshot is planned, the next start has to plan it, too.
+    const onMissing = async () => {
+      if (isKnown && isStarting()) await saved.setTable(namespace, NO_TABLE);
+    };
     const shardsIfNew = async () => shardsFor(raw, await bytesOf?.(namespace));
-    const options = { ...settings.for(namespace), table, shardsIfNew };
+    const options = { ...settings.for(namespace), table, shardsIfNew, onMissing };
     const isFinal = (error: unknown) => isUnusableTable(errorOfOpening(error, { hasRows: false }));
     try {
       const opened = await openTable(waits && isKnown ? patient : raw, options).catch((error) => {
         if (!waits || isKnown || isFinal(error) || !(error instanceof SinkError)) throw error;
         return openTable(patient, options);
       });
-      return { table: opened, isKnown };
+      return { table: opened, isKnown, isMoved };
     } catch (error) {
       this.release(namespace);
       throw errorOfOpening(error, { hasRows: isKnown });

@@ -18,7 +18,7 @@ import { Drops } from "./drops.ts";
 import type { TableApplier } from "./table_applier.ts";
 import { TableOwners } from "./table_owners.ts";
 
-export interface CollectionsOptions extends Omit<OpenerDeps, "owners" | "saved"> {
+export interface CollectionsOptions extends Omit<OpenerDeps, "owners" | "saved" | "isStarting"> {
   readonly settings: OpenerDeps["settings"] & Pick<RelaySettings, "scope">;
   readonly causalReader: Pick<CausalReader, "exists" | "time">;
 }
@@ -47,6 +47,7 @@ export class Collections {
       ...options,
       owners,
       saved,
+      isStarting: () => !this.states.hasStarted,
       emit: (event) => {
         if (event.type === "tableWritten") this.#onWritten(event);
         options.emit(event);
@@ -96,10 +97,11 @@ export class Collections {
    * Opens the tables of these collections, except paused ones, and retries their dead letters. Collections whose tables
    * cannot be used become `failed`.
    *
-   * @returns the collections whose tables were dropped since they were filled: each needs a snapshot
+   * @returns the collections whose tables were dropped since they were filled, or are others than before: each needs a
+   * snapshot, after which {@linkcode recordTables} may be called. Other tables may have rows of others, which stay.
    * @throws the error of the first table if none can be used
    */
-  async openAll(namespaces: readonly Namespace[]): Promise<Namespace[]> {
+  async openAll(namespaces: readonly Namespace[]): Promise<Requeued[]> {
     await this.states.load(namespaces);
     const collections = namespaces.map((each) => this.states.get(each))
       .filter(({ isSkipped, opened }) => !isSkipped && !opened);
@@ -117,7 +119,16 @@ export class Collections {
     const [first] = failures;
     if (first && !this.states.all.some(({ opened }) => opened)) throw first[1];
     for (const [collection, error] of failures) await this.#fail(collection, error);
-    return collections.filter(({ opened }) => opened?.wasDropped).map(({ namespace }) => namespace);
+    return collections.flatMap(({ opened, namespace }) =>
+      opened?.isMoved ? [{ ...namespace, keepsStale: true }] : opened?.wasDropped ? [namespace] : []
+    );
+  }
+
+  /** Records the tables of collections that had others before. Call it when the snapshots that they need are saved. */
+  async recordTables(namespaces: readonly Namespace[]): Promise<void> {
+    for (const each of namespaces) {
+      if (await this.#opener.isMoved(each)) await this.#saved.setTable(each, this.#opener.tableOf(each));
+    }
   }
 
   /**
@@ -270,7 +281,8 @@ export class Collections {
 
   /** A collection that never had rows has no stale ones; rows of others in its table follow `--on-drop`. */
   async #skip(collection: Collection, change: StateChange): Promise<void> {
-    const hasRows = await this.#saved.has(collection.namespace);
+    const { namespace } = collection;
+    const hasRows = await this.#saved.has(namespace) && !await this.#opener.isMoved(namespace);
     if (!collection.isSkipped) collection.keepsStale = !hasRows;
     collection.move(change);
   }

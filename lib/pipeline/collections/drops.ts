@@ -81,7 +81,10 @@ export class Drops {
   async #isKnown({ opened, namespace, table }: Collection): Promise<boolean> {
     const { saved, share } = this.#deps;
     if (opened) return true;
-    return share.relays > 1 ? await saved.isShared(namespace, table) : await saved.has(namespace);
+    if (share.relays > 1) return await saved.isShared(namespace, table);
+    const before = await saved.tableOf(namespace);
+    // The rows of another table, which the collection has had, stay with that.
+    return before !== undefined && quoteTable(before) === quoteTable(table);
   }
 
   async #dropRows(collection: Collection, newOwner: Namespace | undefined): Promise<void> {

@@ -48,7 +48,10 @@ export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<v
       return needsCdc({ deletes, metadata }) ? withEvents(found, some) : found;
     };
     const hasTransform = transform.length > 0;
-    if (fullDocument === "required" && !hasTransform && !changes.every(hasDocument)) {
+    if (
+      fullDocument === "required" && !hasTransform &&
+      !changes.every((each) => isDelete(each) || hasDocument(each))
+    ) {
       // MongoDB itself checks that only if all collections of the stream require post-images.
       const message = "an update without a post-image";
       throw new MongoServerError({ message, code: MongodbCode.NoMatchingDocument });

@@ -18,6 +18,7 @@ import { QUIET } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { type Collections, TABLES_AT_ONCE } from "../collections/collections.ts";
 import type { RelaySettings } from "../settings.ts";
+import type { Requeued } from "../collections/collection_state.ts";
 import * as plans from "../snapshot/snapshot_state.ts";
 import type { SnapshotPlan, SnapshotState } from "../snapshot/snapshot_state.ts";
 import { StaleRows, type StaleRowsDeps } from "../snapshot/stale_rows.ts";
@@ -30,7 +31,7 @@ export interface StartupDeps extends StaleRowsDeps {
   readonly share: Share;
   readonly tables: Collections;
   readonly position: Pick<StreamPosition, "stream" | "state" | "save">;
-  readonly settings: Pick<RelaySettings, "for" | "scope" | "snapshot">;
+  readonly settings: Pick<RelaySettings, "for" | "scope" | "examples" | "snapshot">;
   /** @default {none} */
   readonly outdated?: Outdated;
 }
@@ -61,7 +62,8 @@ export async function startUp(
   else await tables.resumeDrops(namespaces);
   await dropSkipped(snapshot, namespaces, deps);
   const lost = await openTables(namespaces, deps);
-  const changed = namespaces.filter((each) => outdated?.includes(each));
+  const read = new Set(lost.map(namespaceText));
+  const changed = namespaces.filter((each) => outdated?.includes(each) && !read.has(namespaceText(each)));
   for (const namespace of changed) {
     const collection = namespaceText(namespace);
     log.info("The settings of a collection have changed: taking a new snapshot of it", { collection });
@@ -75,19 +77,25 @@ export async function startUp(
     snapshot: state && plans.snapshotStateText(state),
     origin: identityOf(namespaces, found.deployment),
   });
+  await tables.recordTables(namespaces);
   await outdated?.planned();
   return { namespaces, plan };
 }
 
-/** @returns the collections whose tables were dropped */
+/** @returns the collections whose tables were dropped, or are others than before */
 async function openTables(
   namespaces: readonly FoundCollection[],
   { bulkReader, tables, position, settings, log }: StartupDeps,
-): Promise<readonly FoundCollection[]> {
+): Promise<readonly Requeued[]> {
   const lost = await tables.openAll(namespaces);
   for (const namespace of lost) {
     const collection = namespaceText(namespace);
-    log.warn("The table of a collection is missing: taking a new snapshot of it", { collection });
+    log.warn(
+      "The table of a collection is missing, or another one than before: taking a new snapshot of it",
+      {
+        collection,
+      },
+    );
   }
   for (const { stream, collections } of await tables.overlaps()) {
     log.warn("Another relay that is alive writes the same collections to the same tables", {
@@ -114,20 +122,20 @@ export async function checkTransforms(
   found: readonly Namespace[],
   { reader, settings }: {
     readonly reader: Pick<DocumentReader, "check">;
-    readonly settings: Pick<RelaySettings, "for" | "scope">;
+    readonly settings: Pick<RelaySettings, "for" | "scope" | "examples">;
   },
 ): Promise<void> {
   const placeholder = { database: settings.scope.only.database ?? "admin", collection: "none" };
-  const existing = found.length > 0 ? found : [placeholder];
-  // Collections with the same settings have the same list of stages.
-  const different = new Map(existing.map((each) => [settings.for(each).transform, each]));
+  const possible = [...settings.examples ?? [], ...found.length > 0 ? [] : [placeholder]];
+  // Collections with the same settings have the same list of stages: of them, one that exists is read.
+  const different = new Map([...possible, ...found].map((each) => [settings.for(each).transform, each]));
   for (const [transform, namespace] of different) {
     if (transform.length === 0) continue;
     try {
       await reader.check(namespace);
     } catch (error) {
-      // A user needs no rights to the placeholder.
-      if (isNotAllowed(error) && namespace === placeholder) continue;
+      // A user needs no rights to what does not exist.
+      if (isNotAllowed(error) && possible.includes(namespace)) continue;
       if (isNotAllowed(error) || !isTransformFailure(error)) throw error;
       const what = `--filter, --only, --omit or --pipeline of ${namespaceText(namespace)}`;
       throw new UsageError(`MongoDB refuses ${what}: ${messageOf(error)}`, {

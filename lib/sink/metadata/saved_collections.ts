@@ -82,7 +82,12 @@ export class SavedCollections extends StreamRows {
 
   /** Whether a table has or had rows of the collection. */
   async has(namespace: Namespace): Promise<boolean> {
-    return (await this.#rows()).get(namespaceText(namespace))?.table !== undefined;
+    return await this.tableOf(namespace) !== undefined;
+  }
+
+  /** The table that has or had rows of the collection; undefined for none. */
+  async tableOf(namespace: Namespace): Promise<TableName | undefined> {
+    return (await this.#rows()).get(namespaceText(namespace))?.table;
   }
 
   async remove({ database, collection }: Namespace): Promise<void> {

@@ -33,6 +33,8 @@ export interface OpenTableOptions extends TableDesign {
   readonly table: TableName;
   /** Finds the number of shards of a new table for which none is given. @default {the server's} */
   readonly shardsIfNew?: () => Promise<number | undefined>;
+  /** Called before the table is created. @default {nothing} */
+  readonly onMissing?: () => Promise<void>;
 }
 
 export async function isEmptyTable(transport: Transport, table: TableName): Promise<boolean> {
@@ -43,11 +45,12 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
 
 /** Creates the table if it does not exist. @throws UnusableTableError for an existing table that does not fit */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
-  const { table } = options;
+  const { table, onMissing } = options;
   const existing = await existingTable(transport, table, options);
   const shards = options.shards ?? (existing ? undefined : await options.shardsIfNew?.());
   const definition = tableDefinition(transport.dialect, { ...options, shards });
   if (!existing) {
+    await onMissing?.();
     await asDesigned(table, options, () => createTable(transport, table, definition));
   }
   const found = existing ??

@@ -56,6 +56,16 @@ Deno.test("config check prints each error, and has the exit code of wrong usage"
   );
 });
 
+Deno.test("config check prints all errors of a file that has many", async () => {
+  const streams = Array.from({ length: 100 }, (_, at) => `  s${at}: { databse: shop }\n`).join("");
+  const { text } = printed(checkFile, {
+    config: await file("many.yaml", `version: 1\nstreams:\n${streams}`),
+  });
+  const lines = text.split("\n");
+  assert.equal(lines.length, 100);
+  assert.match(lines.at(-1) ?? "", /many\.yaml:102:10: Unknown key: databse\. Did you mean database\?$/);
+});
+
 Deno.test("config check names a file that cannot be read", () => {
   assert.throws(() => printed(checkFile, { config: join(FOLDER, "none") }), UsageError);
 });

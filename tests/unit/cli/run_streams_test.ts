@@ -30,6 +30,27 @@ function reload(after: string, process = "") {
   };
 }
 
+Deno.test("reloaded() has a stream use the new content of a secret's file at its next start", async () => {
+  const path = await Deno.makeTempFile();
+  await Deno.writeTextFile(path, "mongodb://me:wrong@db/");
+  const shop = `mongodb: { url: { file: ${path} } }, saveInterval: 1s`;
+  const read = () =>
+    readRelayFile(`version: 1\nstreams: { shop: { database: shop, ${shop} } }`, {
+      path: "relay.yaml",
+      env: {},
+    });
+  const before = read();
+  const [stream] = before.streams;
+  const settings = new StreamSettings({ settings: stream.settings, content: contentOf(stream) });
+  const { replaced } = settings;
+  await Deno.writeTextFile(path, "mongodb://me:right@db/");
+  const log = createLogger({ format: "json", level: "info", write: () => {} });
+  reloaded(before, read, { streams: [{ name: "shop", settings }], log });
+  await Deno.remove(path);
+  assert.equal(settings.current.settings.mongodbUrl, "mongodb://me:right@db/");
+  assert.equal(replaced.aborted, false);
+});
+
 Deno.test("reloaded() replaces the settings of the streams that have others, and logs the effect", () => {
   const { file, lines, streams, replaced } = reload("saveInterval: 2s");
   assert.ok(file);

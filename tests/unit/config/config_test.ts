@@ -201,9 +201,9 @@ Deno.test("statusConfig() names one worker, or the stream of all", () => {
 
 Deno.test("settings.for() has the options whose scope is a collection", () => {
   const settings = relayConfig(given({ database: "shop", table: "x.{collection}", "on-drop": "drop" }));
-  const { table, ...rest } = settings.for({ database: "shop", collection: "orders" });
-  assert.deepEqual(table("doc"), { schema: "x", name: "{collection}" });
-  assert.deepEqual(rest, {
+  const orders = { database: "shop", collection: "orders" };
+  assert.deepEqual(settings.namesIn("doc").tableOf(orders), { schema: "x", name: "{collection}" });
+  assert.deepEqual(settings.for(orders), {
     ...{ transform: [], key: "_id", omit: [], columns: "typed" },
     ...{ types: undefined, fulltext: undefined, with: undefined },
     ...{ shards: undefined, replicas: undefined, partitionBy: undefined, keep: undefined },

@@ -5,7 +5,9 @@ import { verifyConfig } from "../../../lib/config/config.ts";
 import { contentOf, effectiveFor } from "../../../lib/config/effective.ts";
 import { ConfigError, type FileContext } from "../../../lib/config/file_parts.ts";
 import { readRelayFile } from "../../../lib/config/relay_file.ts";
+import { CRATEDB } from "../../../lib/sink/sql/dialect.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
+import { namesOf } from "../../../lib/verify/verify.ts";
 
 const FOLDER = await Deno.makeTempDir();
 globalThis.addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
@@ -53,8 +55,9 @@ Deno.test("readRelayFile() has the process, the streams and their collections", 
     ENV.WEATHER_URL,
   ]);
   assert.deepEqual([shop.settings.sink.host, shop.settings.sink.password], ["crate", "hush"]);
-  const { table, transform, omit, shards, columns } = shop.settings.for(of("orders"));
-  assert.deepEqual({ table: table("doc"), transform, omit, shards, columns }, {
+  const { transform, omit, shards, columns } = shop.settings.for(of("orders"));
+  const table = shop.settings.namesIn("doc").tableOf(of("orders"));
+  assert.deepEqual({ table, transform, omit, shards, columns }, {
     table: { schema: "sales", name: "orders" },
     transform: [{ $match: { status: { $ne: "draft" } } }, { $unset: ["customer.password"] }],
     omit: ["customer.password"],
@@ -200,6 +203,20 @@ Deno.test("a flag or a variable must not give several streams one scope", () => 
   }
 });
 
+Deno.test("a flag or a variable must not narrow the scopes of several streams", () => {
+  for (
+    const context of [
+      { flags: { collection: "orders" } },
+      { flags: { exclude: "tmp_*" } },
+      { env: { ...ENV, MONGODB_COLLECTION: "orders" } },
+    ]
+  ) {
+    const message = /^(--collection|--exclude|MONGODB_COLLECTION) would replace what the file has for shop$/;
+    assert.throws(() => read(EXAMPLE, context), { message });
+    assert.equal(read(EXAMPLE, { ...context, stream: "weather" }).streams.length, 1);
+  }
+});
+
 Deno.test("one stream of a file needs only its own secrets", () => {
   const { streams } = read(EXAMPLE, { stream: "shop", env: { MONGODB_URL: ENV.MONGODB_URL } });
   assert.deepEqual(streams.map(({ name }) => name), ["shop"]);
@@ -209,7 +226,24 @@ Deno.test("one stream of a file needs only its own secrets", () => {
 Deno.test("what a stream is given is what other commands are given", () => {
   const [stream] = inShop("collections: { orders: { table: s.t } }").streams;
   const { relay } = verifyConfig({ ...stream?.given, flags: { sample: "5" } });
-  assert.deepEqual(relay.for(of("orders")).table("doc"), { schema: "s", name: "t" });
+  assert.deepEqual(relay.namesIn("doc").tableOf(of("orders")), { schema: "s", name: "t" });
+});
+
+Deno.test("verify finds the relay's own tables if a flag selects a collection with a table in another schema", async () => {
+  const [stream] = inShop("collections: { orders: { table: s.t } }").streams;
+  const settings = verifyConfig({ ...stream?.given, flags: { collection: "orders" } });
+  const following = async (...streams: readonly string[]) =>
+    (await namesOf({
+      dialect: CRATEDB,
+      query: (sql, [name] = []) => {
+        const rows = sql.includes('"s"."cdc_position"') && streams.includes(String(name)) ? [[name]] : [];
+        return Promise.resolve({ count: rows.length, rows });
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    }, settings)).metadataSchema;
+  assert.equal(await following(), "doc");
+  // A relay with the same flag.
+  assert.equal(await following("shop.orders -> s.t"), "s");
 });
 
 /** All lines below `version: 1`, and the errors. */
@@ -236,6 +270,11 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
     ],
   ],
   [
+    "names whose settings would not be read",
+    "streams:\n  a: { collections: { constructor: { onDrp: keep }, toString: {} } }\n  prototype: { x: 1 }",
+    ["4:3: prototype cannot be a name here. Choose another one, or a pattern such as prototyp?"],
+  ],
+  [
     "an option of the command line for a server",
     "cratedbUrl: crate://x\nstreams: { a: {} }",
     ["2:1: Unknown key: cratedbUrl. Did you mean cratedb?"],
@@ -256,6 +295,14 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
   ]],
   ["an unquoted *", "streams:\n  a: { database: * }", ["3:18: This is not YAML: Alias"]],
   [
+    "an unquoted pattern that starts with *, and another error",
+    "streams:\n  a:\n    exclude: [*_old]\n    onDrp: keep",
+    [
+      "4:15: This is an alias, and no &_old stands before it. Put a text that starts with * in quotes: '*_old'",
+      "5:5: Unknown key: onDrp. Did you mean onDrop?",
+    ],
+  ],
+  [
     "wrong values, all of them",
     'streams: { a: { columns: none, batchSize: 0, lease: 1ms, shards: "2", omit: [1], filter: [] } }',
     [
@@ -274,6 +321,14 @@ const WRONG: readonly (readonly [what: string, text: string, errors: readonly st
       "2:12: The variable NONE is not set. Set it, or use { file: PATH }",
       "3:12: cratedb.url names a file that cannot be read: /none",
       "3:34: This is neither a text, nor { env: VARIABLE }, nor { file: PATH }",
+    ],
+  ],
+  [
+    "a URL of another kind",
+    "mongodb: { url: crate://db }\nstreams: { a: { mongodb: { url: 'mongo://me:hush@db/' } } }",
+    [
+      "2:12: mongodb.url is malformed. It begins with mongodb:// or mongodb+srv://",
+      "3:28: mongodb.url is malformed. It begins with mongodb:// or mongodb+srv://",
     ],
   ],
   [

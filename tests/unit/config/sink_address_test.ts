@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { statusConfig, waitConfig } from "../../../lib/config/config.ts";
+import { effectiveOf, savedText } from "../../../lib/config/effective.ts";
 import type { Flags } from "../../../lib/config/read.ts";
 import { relayConfig } from "../../../lib/config/relay_settings.ts";
 import { describe } from "../../../lib/pipeline/status/describe_error.ts";
@@ -46,6 +47,16 @@ for (const [command, config] of Object.entries(COMMANDS)) {
     });
   }
 }
+
+Deno.test("a certificate and its key are shown and saved as the names of their files", () => {
+  const env = { CRATEDB_URL: URLS.http, CRATEDB_CA: ca, CRATEDB_CERT: cert, CRATEDB_KEY: key };
+  const effective = effectiveOf({ flags: {}, env });
+  assert.deepEqual(
+    effective.effective.filter(({ origin }) => /_(?:CA|CERT|KEY)$/.test(origin)).map(({ text }) => text),
+    [ca, cert, key],
+  );
+  assert.ok(!savedText(effective).includes(SECRET));
+});
 
 Deno.test("a plain URL has neither token nor certificates", () => {
   const { sink } = relayConfig({ flags: { "cratedb-url": URLS.http }, env: {} });

@@ -7,7 +7,9 @@ import { parseYaml } from "../../../lib/config/yaml_text.ts";
 const ROOT = join(import.meta.dirname ?? "", "..", "..", "..");
 const SECRET = await Deno.makeTempFile();
 await Deno.writeTextFile(SECRET, "crate://db");
-globalThis.addEventListener("unload", () => Deno.removeSync(SECRET));
+const SOURCE = await Deno.makeTempFile();
+await Deno.writeTextFile(SOURCE, "mongodb://db");
+globalThis.addEventListener("unload", () => [SECRET, SOURCE].forEach((each) => Deno.removeSync(each)));
 
 async function* filesBelow(folder: string, ending: RegExp): AsyncGenerator<string> {
   for await (const { name, isDirectory } of Deno.readDir(join(ROOT, folder))) {
@@ -48,9 +50,18 @@ async function examples(): Promise<(readonly [name: string, text: string])[]> {
 /** Runs `config check`: all variables are set, and all files have a URL. */
 async function check(example: string): Promise<{ code: number; printed: string[] }> {
   const path = await Deno.makeTempFile({ suffix: ".yaml" });
-  await Deno.writeTextFile(path, example.replace(/\bfile: [^\s,}]+/g, `file: ${SECRET}`));
+  const withFiles = example.replace(
+    /(mongodb: { url: { )?\bfile: [^\s,}]+/g,
+    (_, start: string | undefined) => start ? `${start}file: ${SOURCE}` : `file: ${SECRET}`,
+  );
+  await Deno.writeTextFile(path, withFiles);
   const variables = example.matchAll(/\benv: (\w+)/g);
-  const env = Object.fromEntries(Array.from(variables, ([, name = ""]) => [name, "crate://db"]));
+  const env = Object.fromEntries(
+    Array.from(
+      variables,
+      ([, name = ""]) => [name, name.startsWith("CRATEDB") ? "crate://db" : "mongodb://db"],
+    ),
+  );
   const printed: string[] = [];
   const code = checkFile({ flags: { config: path }, env }, { print: (text) => printed.push(text) > 0 });
   await Deno.remove(path);

@@ -351,6 +351,9 @@ Deno.test("applyBatch() with rows named by document keys: a document that MongoD
 Deno.test("applyBatch() looks nothing up for a collection that requires post-images", async () => {
   const options = { fullDocument: "required", documents: { 1: "later" } } as const;
   assert.deepEqual(await applied([upsert(1, "a"), deletion(2)], options), { 1: "a" });
+  // A delete in a sharded collection has to be looked up: there is no image after it.
+  const rows = { 4: "deleted" };
+  assert.deepEqual(await applied([upsert(1, "a"), untoldDelete(4)], { ...options, rows }), { 1: "a" });
   await assert.rejects(applied([upsert(1, "a"), untoldUpdate(1)], options), {
     name: "MongoServerError",
     code: MongodbCode.NoMatchingDocument,
