@@ -161,6 +161,15 @@ const FORGET = {
   },
 } as const satisfies OptionTable;
 
+const REBUILD = {
+  target: {
+    type: "text",
+    placeholder: "NAME",
+    help: "Collection whose table is rebuilt, such as shop.orders",
+    details: "Can be given without the flag.",
+  },
+} as const satisfies OptionTable;
+
 const WORKLOAD = {
   database: { type: "text", env: ["MONGODB_DATABASE"], default: "testdrive", help: "Database to write to" },
   collection: { type: "text", env: ["MONGODB_COLLECTION"], default: "data", help: "Collection to write to" },
@@ -264,6 +273,7 @@ export const OPTIONS = {
     ...LOGGING,
   },
   "forget": { ...CRATEDB, ...prefixed("CDC_FORGET", FORGET), ...LOGGING },
+  "rebuild": { ...FILE, ...RELAY_FLAGS, ...prefixed("CDC_REBUILD", REBUILD), ...LOGGING },
   "config check": { ...FILE, ...LOGGING },
   "config show": { ...FILE, ...RELAY_FLAGS, ...PROCESS },
   "config diff": { ...FILE, ...LOGGING },

@@ -1,0 +1,66 @@
+/** The document that a row stores, with the types that its columns tell. Pure. */
+import { BSON } from "../bson/library.ts";
+import { Digits, type Json, parseJson } from "../util/lossless_json.ts";
+import { arraysOf, type Column, innermost } from "./column_tree.ts";
+import { unescapeNames } from "./escape_name.ts";
+import type { StoredRow } from "./split_document.ts";
+
+/**
+ * A document with the JSON of the row's own one. Its split puts each value where that of its own document would be, or in
+ * `overflow`: the text of an ObjectId or a Decimal128 is a string here.
+ * @example
+ * IN: {data: '{"at":1793491200000,"n":1}', overflow: '{"t":"x"}'}, {at: timestamp, n: bigint}
+ * OUT: BSON of {at: ISODate("2026-11-01"), n: Long(1), t: "x"}
+ */
+export function storedDocument({ data, overflow }: StoredRow, columns: Column): Uint8Array {
+  const outside = overflow === null ? undefined : unescapeNames(parseJson(overflow));
+  const whole = valueOf(parseJson(data), outside, columns);
+  return BSON.serialize(whole as BSON.Document, { checkKeys: false });
+}
+
+/** Of an array in both, `data` lacks some values. */
+function valueOf(inside: Json | undefined, outside: Json | undefined, column: Column | undefined): unknown {
+  if (inside instanceof Map && (outside === undefined || outside instanceof Map)) {
+    const names = new Set([...inside.keys(), ...outside?.keys() ?? []]);
+    return new Map([...names].map((name) => [
+      name,
+      valueOf(inside.get(name), outside?.get(name), column?.children?.get(name)),
+    ]));
+  }
+  return typed(outside ?? inside ?? null, inside === undefined ? undefined : column);
+}
+
+/** A value of a column, or of none. */
+function typed(value: Json, column: Column | undefined): unknown {
+  if (Array.isArray(value)) return value.map((each) => typed(each, column?.element));
+  if (value instanceof Map) {
+    return new Map([...value].map(([name, each]) => [name, typed(each, column?.children?.get(name))]));
+  }
+  if (column?.numeric && (typeof value === "string" || value instanceof Digits)) return decimal(value);
+  const isReal = column?.kind === "double" || column?.kind === "real";
+  if (value instanceof Digits) return isReal ? new BSON.Double(Number(value.text)) : numberOf(value, column);
+  return isReal && typeof value === "string" ? new BSON.Double(Number(value)) : value;
+}
+
+/** The latest date of JavaScript. */
+const END_MS = 8.64e15;
+
+function numberOf({ text }: Digits, column: Column | undefined): unknown {
+  if (!/^-?\d+$/.test(text)) return new BSON.Double(Number(text));
+  if (column?.kind === "timestamp" && Math.abs(Number(text)) <= END_MS) return new Date(Number(text));
+  const whole = BigInt(text);
+  return BigInt.asIntN(64, whole) === whole ? BSON.Long.fromBigInt(whole) : new BSON.Double(Number(text));
+}
+
+/** Without the zeros at the end that a NUMERIC adds: a Decimal128 has 34 digits. */
+const decimal = (value: string | Digits): unknown =>
+  BSON.Decimal128.fromString(
+    (value instanceof Digits ? value.text : value).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""),
+  );
+
+/** Whether a NUMERIC column, or an array of them, stores all that another one does. */
+export function takesNumeric(wanted: Column, existing: Column): boolean {
+  const [to, from] = [innermost(wanted).numeric, innermost(existing).numeric];
+  return to !== undefined && from !== undefined && arraysOf(wanted) === arraysOf(existing) &&
+    to.scale >= from.scale && to.precision - to.scale >= from.precision - from.scale;
+}
