@@ -162,12 +162,7 @@ const FORGET = {
 } as const satisfies OptionTable;
 
 const REBUILD = {
-  target: {
-    type: "text",
-    placeholder: "NAME",
-    help: "Collection whose table is rebuilt, such as shop.orders",
-    details: "Can be given without the flag.",
-  },
+  target: { type: "text", placeholder: "NAME", help: "Collection whose table is rebuilt: shop.orders" },
 } as const satisfies OptionTable;
 
 const WORKLOAD = {

@@ -18,7 +18,9 @@ export function storedDocument({ data, overflow }: StoredRow, columns: Column): 
   return BSON.serialize(whole as BSON.Document, { checkKeys: false });
 }
 
-/** Of an array in both, `data` lacks some values. */
+/** Where a value is. Of an array in both, `data` lacks some values. */
+type Home = "data" | "both" | "overflow";
+
 function valueOf(inside: Json | undefined, outside: Json | undefined, column: Column | undefined): unknown {
   if (inside instanceof Map && (outside === undefined || outside instanceof Map)) {
     const names = new Set([...inside.keys(), ...outside?.keys() ?? []]);
@@ -27,19 +29,26 @@ function valueOf(inside: Json | undefined, outside: Json | undefined, column: Co
       valueOf(inside.get(name), outside?.get(name), column?.children?.get(name)),
     ]));
   }
-  return typed(outside ?? inside ?? null, inside === undefined ? undefined : column);
+  const home = outside === undefined ? "data" : inside === undefined ? "overflow" : "both";
+  // An array moves as a whole: its dates have to fit again, too.
+  const isTyped = home !== "overflow" || Array.isArray(outside);
+  return typed(outside ?? inside ?? null, isTyped ? column : undefined, home);
 }
 
 /** A value of a column, or of none. */
-function typed(value: Json, column: Column | undefined): unknown {
-  if (Array.isArray(value)) return value.map((each) => typed(each, column?.element));
+function typed(value: Json, column: Column | undefined, home: Home): unknown {
+  if (Array.isArray(value)) return value.map((each) => typed(each, column?.element, home));
   if (value instanceof Map) {
-    return new Map([...value].map(([name, each]) => [name, typed(each, column?.children?.get(name))]));
+    return new Map([...value].map(([name, each]) => [name, typed(each, column?.children?.get(name), home)]));
   }
-  if (column?.numeric && (typeof value === "string" || value instanceof Digits)) return decimal(value);
-  const isReal = column?.kind === "double" || column?.kind === "real";
-  if (value instanceof Digits) return isReal ? new BSON.Double(Number(value.text)) : numberOf(value, column);
-  return isReal && typeof value === "string" ? new BSON.Double(Number(value)) : value;
+  const isReal = home !== "overflow" && (column?.kind === "double" || column?.kind === "real");
+  if (value instanceof Digits) {
+    if (column?.numeric && home === "data") return BSON.Decimal128.fromString(shortest(value.text));
+    return isReal ? new BSON.Double(Number(value.text)) : numberOf(value, column);
+  }
+  if (typeof value !== "string") return value;
+  if (column?.numeric && home === "both") return BSON.Decimal128.fromString(value);
+  return isReal ? new BSON.Double(Number(value)) : value;
 }
 
 /** The latest date of JavaScript. */
@@ -52,11 +61,8 @@ function numberOf({ text }: Digits, column: Column | undefined): unknown {
   return BigInt.asIntN(64, whole) === whole ? BSON.Long.fromBigInt(whole) : new BSON.Double(Number(text));
 }
 
-/** Without the zeros at the end that a NUMERIC adds: a Decimal128 has 34 digits. */
-const decimal = (value: string | Digits): unknown =>
-  BSON.Decimal128.fromString(
-    (value instanceof Digits ? value.text : value).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""),
-  );
+/** Without the zeros that a NUMERIC adds: a Decimal128 has 34 digits. @example IN: 1.1000 → OUT: 1.1 */
+const shortest = (text: string): string => text.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 
 /** Whether a NUMERIC column, or an array of them, stores all that another one does. */
 export function takesNumeric(wanted: Column, existing: Column): boolean {

@@ -58,6 +58,22 @@ Deno.test("storedDocument() takes an array in both from overflow, with the types
   );
 });
 
+Deno.test("storedDocument() keeps amounts in arrays as overflow spells them", () => {
+  const amounts = object({ a: list(object({ p: numeric(20, 4), q: numeric(20, 4) })) });
+  const data = '{"a":[{"p":1.1,"q":2.5}]}';
+  const overflow = '{"a":[{"p":"1.10","q":2.5,"x":null}]}';
+  const { data: again, overflow: rest } = splitDocument(storedDocument({ data, overflow }, amounts), amounts);
+  assert.equal(jsonOfBytes(again), '{"a":[{"p":"1.10","q":"2.5"}]}'.replace('"1.10"', '"1.1"'));
+  assert.equal(rest && jsonOfBytes(rest), overflow);
+});
+
+Deno.test("an array with dates moves from overflow as a whole", () => {
+  const row = { data: "{}", overflow: '{"list":[{"at":5,"d":2.5}]}' };
+  const split = splitDocument(storedDocument(row, COLUMNS), COLUMNS);
+  assert.equal(jsonOfBytes(split.data), '{"list":[{"at":5,"d":2.5}]}');
+  assert.equal(split.overflow, null);
+});
+
 /** Rows as a relay has written them. */
 const ROWS: readonly (readonly [data: string, overflow: string | null])[] = [
   ['{"n":1,"t":"x","at":-1,"d":-0.0,"total":1.1,"map":{"a":[1,2.5,null]}}', null],
