@@ -2,6 +2,7 @@
 import { BSON } from "../bson/library.ts";
 import { Digits, type Json, parseJson } from "../util/lossless_json.ts";
 import { arraysOf, type Column, innermost } from "./column_tree.ts";
+import type { Kind } from "./column_types.ts";
 import { unescapeNames } from "./escape_name.ts";
 import type { StoredRow } from "./split_document.ts";
 
@@ -32,8 +33,13 @@ function valueOf(inside: Json | undefined, outside: Json | undefined, column: Co
   const home = outside === undefined ? "data" : inside === undefined ? "overflow" : "both";
   // An array moves as a whole: its dates have to fit again, too.
   const isTyped = home !== "overflow" || Array.isArray(outside);
-  return typed(outside ?? inside ?? null, isTyped ? column : undefined, home);
+  const hint = isTyped ? column : TAKES_INTEGERS.includes(column?.kind) ? DATE : undefined;
+  return typed(outside ?? inside ?? null, hint, home);
 }
+
+/** A whole number that such a column does not have is a date. */
+const TAKES_INTEGERS: readonly (Kind | undefined)[] = ["bigint", "double"];
+const DATE: Column = { kind: "timestamp" };
 
 /** A value of a column, or of none. */
 function typed(value: Json, column: Column | undefined, home: Home): unknown {

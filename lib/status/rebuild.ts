@@ -108,7 +108,9 @@ export async function rebuildTable(
   const { patient: transport } = transports;
   const { dialect } = transport;
   if (dialect.isJsonb) {
-    throw new UsageError(`rebuild needs CrateDB: the server is ${dialect.name}, whose tables have no design.`);
+    throw new UsageError(
+      `rebuild needs CrateDB: the server is ${dialect.name}, whose tables have no design.`,
+    );
   }
   const names = relay.namesIn(dialect.schema ?? relay.sink.schema);
   const name = tableFor(names.tableOf(collection), collection, dialect);
@@ -146,5 +148,6 @@ export async function rebuildTable(
 
 const notRebuilt = (table: string, reason: string): UserError =>
   new UserError(`Table ${table} was not rebuilt: ${reason}`, {
-    hint: "The table is as it was. Run rebuild again when the cause is gone; a snapshot of CrateDB has to end first.",
+    hint:
+      "The table is as it was. Run rebuild again when the cause is gone; a snapshot of CrateDB has to end first.",
   });

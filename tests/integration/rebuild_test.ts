@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import { type Outcome, run, type Running, start } from "../../dev/process/program.ts";
 import { inStep } from "../support/compare.ts";
-import { type CratedbContext, cratedbTest, type TransportName, transports } from "../support/cratedb_harness.ts";
+import {
+  type CratedbContext,
+  cratedbTest,
+  type TransportName,
+  transports,
+} from "../support/cratedb_harness.ts";
 import { fileOf, versionOf } from "../support/designed_table.ts";
 import { type HoldingCratedb, holdingCratedb } from "../support/holding_cratedb.ts";
 import { assertNoLeftovers, columnTypes, leftovers } from "../support/widened.ts";
@@ -80,36 +85,39 @@ async function partitions({ sql, table, schema }: CratedbContext): Promise<unkno
 }
 
 for (const transport of transports) {
-  cratedbTest(`rebuild makes a plain table a partitioned one, and back, over ${transport}`, async (context) => {
-    const data = context.mongodb.db(context.database).collection<Document>("data");
-    await filled(context);
-    const { stdout } = await rebuilt(context, BY_DAY, { transport });
-    assert.match(stdout, new RegExp(`^Rebuilt .*: ${COUNT} rows in `));
-    // A day each, that of rows without one, and the last date of JavaScript is none.
-    assert.equal(await partitions(context), 8);
-    await assertNoLeftovers(context);
-    await assertVerified(context, BY_DAY);
+  cratedbTest(
+    `rebuild makes a plain table a partitioned one, and back, over ${transport}`,
+    async (context) => {
+      const data = context.mongodb.db(context.database).collection<Document>("data");
+      await filled(context);
+      const { stdout } = await rebuilt(context, BY_DAY, { transport });
+      assert.match(stdout, new RegExp(`^Rebuilt .*: ${COUNT} rows in `));
+      // A day each, that of rows without one, and the last date of JavaScript is none.
+      assert.equal(await partitions(context), 8);
+      await assertNoLeftovers(context);
+      await assertVerified(context, BY_DAY);
 
-    const relay = context.relay([...LEASE, ...BY_DAY]);
-    await relay.waitForLine(/Ready/);
-    await data.updateMany({ n: { $mod: [4, 0] } }, { $set: { at: new Date(Date.UTC(2026, 5, 1)) } });
-    await data.deleteMany({ n: { $mod: [11, 0] } });
-    await inStep(context);
-    const { args, env } = rebuildCall(context, []);
-    const refused = await run(args, { env });
-    assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /Another relay \(.+\) follows this stream/);
-    assert.equal((await relay.kill()).code, 0, relay.stderr.join("\n"));
+      const relay = context.relay([...LEASE, ...BY_DAY]);
+      await relay.waitForLine(/Ready/);
+      await data.updateMany({ n: { $mod: [4, 0] } }, { $set: { at: new Date(Date.UTC(2026, 5, 1)) } });
+      await data.deleteMany({ n: { $mod: [11, 0] } });
+      await inStep(context);
+      const { args, env } = rebuildCall(context, []);
+      const refused = await run(args, { env });
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, /Another relay \(.+\) follows this stream/);
+      assert.equal((await relay.kill()).code, 0, relay.stderr.join("\n"));
 
-    await rebuilt(context, [], { transport });
-    assert.equal(await partitions(context), 0);
-    await assertNoLeftovers(context);
-    await assertVerified(context, []);
-    const last = context.relay(LEASE);
-    await last.waitForLine(/Ready/);
-    await data.insertOne({ _id: -1, at: new Date() } as Document);
-    await inStep(context);
-  });
+      await rebuilt(context, [], { transport });
+      assert.equal(await partitions(context), 0);
+      await assertNoLeftovers(context);
+      await assertVerified(context, []);
+      const last = context.relay(LEASE);
+      await last.waitForLine(/Ready/);
+      await data.insertOne({ _id: -1, at: new Date() } as Document);
+      await inStep(context);
+    },
+  );
 }
 
 cratedbTest("rebuild partitions by the time in _id", async (context) => {
@@ -119,29 +127,32 @@ cratedbTest("rebuild partitions by the time in _id", async (context) => {
   await assertVerified(context, flags);
 });
 
-cratedbTest("rebuild gives columns other types: what fits moves to data, the rest to overflow", async (context) => {
-  await context.mongodb.db(context.database).collection("data").insertMany(documents());
-  await using plain = await fileOf(context, {});
-  const relay = plain.relay();
-  await relay.waitForLine(/Ready/);
-  await inStep(context);
-  assert.equal((await relay.kill()).code, 0);
-  const isNewer = await versionOf(context) >= 6.02;
-  const types = { "n": "text", ...isNewer && { d: "numeric(20,4)" } };
-  await using file = await fileOf(context, { types, shards: 2 });
-  const planned = await file.run("plan");
-  assert.match(planned.stdout, /data\['n'\] is BIGINT, not TEXT/);
-  assert.match(planned.stdout, /rebuild/);
-  const { code, stdout, stderr } = await file.run("rebuild", `${context.database}.data`);
-  assert.equal(code, 0, `${stdout}\n${stderr}`);
-  const found = await columnTypes(context);
-  assert.equal(found.n, "text");
-  if (isNewer) assert.match(String(found.d), /^numeric/);
-  const [texts] = await context.sql(`SELECT count(data['n']) AS n FROM "${context.table}"`);
-  assert.equal(texts?.n, COUNT / 5);
-  const verified = await file.run("verify");
-  assert.equal(verified.code, 0, `${verified.stdout}\n${verified.stderr}`);
-});
+cratedbTest(
+  "rebuild gives columns other types: what fits moves to data, the rest to overflow",
+  async (context) => {
+    await context.mongodb.db(context.database).collection("data").insertMany(documents());
+    await using plain = await fileOf(context, {});
+    const relay = plain.relay();
+    await relay.waitForLine(/Ready/);
+    await inStep(context);
+    assert.equal((await relay.kill()).code, 0);
+    const isNewer = await versionOf(context) >= 6.02;
+    const types = { "n": "text", ...isNewer && { d: "numeric(20,4)" } };
+    await using file = await fileOf(context, { types, shards: 2 });
+    const planned = await file.run("plan");
+    assert.match(planned.stdout, /data\['n'\] is BIGINT, not TEXT/);
+    assert.match(planned.stdout, /rebuild/);
+    const { code, stdout, stderr } = await file.run("rebuild", `${context.database}.data`);
+    assert.equal(code, 0, `${stdout}\n${stderr}`);
+    const found = await columnTypes(context);
+    assert.equal(found.n, "text");
+    if (isNewer) assert.match(String(found.d), /^numeric/);
+    const [texts] = await context.sql(`SELECT count(data['n']) AS n FROM "${context.table}"`);
+    assert.equal(texts?.n, COUNT / 5);
+    const verified = await file.run("verify");
+    assert.equal(verified.code, 0, `${verified.stdout}\n${verified.stderr}`);
+  },
+);
 
 /** The steps of a rebuild, each with the next statement. */
 const STEPS = {

@@ -32,7 +32,11 @@ const LAST_WRITES =
   WHERE schema_name = $1 AND table_name = $2 AND "primary" ORDER BY partition_ident, id`;
 
 /** The last operation of each shard, once every earlier operation has ended. */
-export async function lastWrites(transport: Transport, { schema, name }: TableName, clock: Clock): Promise<string> {
+export async function lastWrites(
+  transport: Transport,
+  { schema, name }: TableName,
+  clock: Clock,
+): Promise<string> {
   for (let looks = 0; looks < MAX_LOOKS; looks++) {
     const { rows } = await transport.query(LAST_WRITES, [schema, name]);
     if (rows.every(([, last, done]) => last !== null && last === done)) return JSON.stringify(rows);
@@ -42,7 +46,11 @@ export async function lastWrites(transport: Transport, { schema, name }: TableNa
 }
 
 /** Grants belong to the name of a table, and are swapped with it. */
-export async function copyGrants(transport: Transport, table: TableName, workTable: TableName): Promise<void> {
+export async function copyGrants(
+  transport: Transport,
+  table: TableName,
+  workTable: TableName,
+): Promise<void> {
   const { rows } = await transport.query(
     "SELECT grantee, type, state FROM sys.privileges WHERE class = 'TABLE' AND ident = $1",
     [`${table.schema}.${table.name}`],

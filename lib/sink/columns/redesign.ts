@@ -75,7 +75,9 @@ export function redesigned(
       const statement = `CREATE TABLE ${quoteTable(copy)} ${tableDefinition(CRATEDB, all, data)}`;
       return [
         statement,
-        ...missingColumns(copy, statement, design).map((clause) => `ALTER TABLE ${quoteTable(copy)} ${clause}`),
+        ...missingColumns(copy, statement, design).map((clause) =>
+          `ALTER TABLE ${quoteTable(copy)} ${clause}`
+        ),
       ];
     },
     // Without `cdc`, a marked row would be one of a document.
@@ -142,7 +144,10 @@ function checkAmounts(table: TableName, path: readonly string[], known: Column, 
     `${columnName([...path, ...amount])} of ${quoteTable(table)} is ${typeName(known)}, and cannot become ${
       typeName(wanted)
     }`,
-    { hint: "Only its documents have its values as texts. Remove the type, or take a new snapshot into another table." },
+    {
+      hint:
+        "Only its documents have its values as texts. Remove the type, or take a new snapshot into another table.",
+    },
   );
 }
 

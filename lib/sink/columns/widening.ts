@@ -76,8 +76,12 @@ export class Widening {
     const columns = narrow.map(subscript);
     return {
       create: (copy) => [
-        redefined(tableSchema.definition, copy, ({ path: [top, ...path], type }) =>
-          top === "data" && columns.includes(subscript(path)) ? widerType(type) : type),
+        redefined(
+          tableSchema.definition,
+          copy,
+          ({ path: [top, ...path], type }) =>
+            top === "data" && columns.includes(subscript(path)) ? widerType(type) : type,
+        ),
       ],
       rows: narrow.flatMap((path) => rowsToChange(subscript(path), this.#arraysAbove(path)))
         .join(" OR "),

@@ -72,7 +72,10 @@ export function unusableTable(table: TableName, faults: readonly TableFault[]): 
     `Table ${name} cannot be used: ${faults.map(({ what }) => what).join(", ")}.`,
     {
       hint: "Its rows would not equal the documents. " +
-        (rebuild ?? (canBeRepaired ? `Drop the columns:\n  ALTER TABLE ${name} ${drops.join(", ")}\nOr name` : "Name")) +
+        (rebuild ??
+          (canBeRepaired
+            ? `Drop the columns:\n  ALTER TABLE ${name} ${drops.join(", ")}\nOr name`
+            : "Name")) +
         " another table with --table, or move this one out of the way:\n" +
         `  ALTER TABLE ${name} RENAME TO "${table.name}-old"`,
     },

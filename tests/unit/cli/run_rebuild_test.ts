@@ -28,5 +28,8 @@ Deno.test("streamOf() is the stream that follows the collection", () => {
 Deno.test("rebuiltText() names verify for rows of unknown partitions", () => {
   const rebuilt = { table: '"shop"."orders"', rows: 2, ms: 1_500, unsure: 0 };
   assert.equal(rebuiltText(rebuilt, ORDERS), 'Rebuilt "shop"."orders": 2 rows in 1.5 s');
-  assert.match(rebuiltText({ ...rebuilt, unsure: 1 }, ORDERS), /\n1 rows may .*--collection orders --repair$/);
+  assert.match(
+    rebuiltText({ ...rebuilt, unsure: 1 }, ORDERS),
+    /\n1 rows may .*--collection orders --repair$/,
+  );
 });

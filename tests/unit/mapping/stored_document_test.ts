@@ -47,7 +47,7 @@ Deno.test("storedDocument() has the types of the columns", () => {
 Deno.test("storedDocument() merges overflow, whose values have the types of their JSON", () => {
   assert.equal(
     typesOf('{"o":{},"n":1}', '{"o":{"at":5,"#1":null},"total":"1.10","x":1e+300}'),
-    '{"o":{"at":{"$numberLong":"5"},"1":null},"n":{"$numberLong":"1"},"total":"1.10","x":{"$numberDouble":"1e+300"}}',
+    '{"o":{"1":null,"at":{"$numberLong":"5"}},"n":{"$numberLong":"1"},"total":"1.10","x":{"$numberDouble":"1e+300"}}',
   );
 });
 
@@ -72,6 +72,14 @@ Deno.test("an array with dates moves from overflow as a whole", () => {
   const split = splitDocument(storedDocument(row, COLUMNS), COLUMNS);
   assert.equal(jsonOfBytes(split.data), '{"list":[{"at":5,"d":2.5}]}');
   assert.equal(split.overflow, null);
+});
+
+Deno.test("a whole number beside a column of numbers is a date, or at the ends of the range an integer", () => {
+  assert.equal(
+    typesOf("{}", '{"n":1793491200000,"d":5,"x":5}'),
+    '{"n":{"$date":{"$numberLong":"1793491200000"}},"d":{"$date":{"$numberLong":"5"}},"x":{"$numberLong":"5"}}',
+  );
+  assert.equal(typesOf("{}", '{"n":-9223372036854775808}'), '{"n":{"$numberLong":"-9223372036854775808"}}');
 });
 
 /** Rows as a relay has written them. */

@@ -52,7 +52,10 @@ function redesign(design: Partial<TableDesign>, { definition = DEFINITION, first
 
 Deno.test("redesigned() keeps columns, shards and settings that the design does not name", () => {
   const { create, others } = redesign({ partitionBy: parsePartitionBy("day=at") });
-  assert.match(create, /^CREATE TABLE "doc"\."t~1" \(\n {3}"oid" TEXT,\n {3}"part" TIMESTAMP WITH TIME ZONE,/);
+  assert.match(
+    create,
+    /^CREATE TABLE "doc"\."t~1" \(\n {3}"oid" TEXT,\n {3}"part" TIMESTAMP WITH TIME ZONE,/,
+  );
   assert.match(create, /PRIMARY KEY \("oid", "part"\)\n\) CLUSTERED BY \(oid\) INTO 4 SHARDS PARTITIONED BY/);
   assert.match(create, /"mapping\.total_fields\.limit" = 2000/);
   assert.match(create, /"number_of_replicas" = '0-1'/);
