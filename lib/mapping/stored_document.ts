@@ -1,4 +1,4 @@
-/** The document that a row stores, with the types that its columns tell. Pure. */
+/** The document that a row stores, with the types of its columns. Pure. */
 import { BSON } from "../bson/library.ts";
 import { Digits, type Json, parseJson } from "../util/lossless_json.ts";
 import { arraysOf, type Column, innermost } from "./column_tree.ts";
@@ -7,7 +7,7 @@ import { unescapeNames } from "./escape_name.ts";
 import type { StoredRow } from "./split_document.ts";
 
 /**
- * A document with the JSON of the row's own one. Its split puts each value where that of its own document would be, or in
+ * A document with the JSON of the row's own one. Its split puts each value like the value of the document itself, or in
  * `overflow`: the text of an ObjectId or a Decimal128 is a string here.
  * @example
  * IN: {data: '{"at":1793491200000,"n":1}', overflow: '{"t":"x"}'}, {at: timestamp, n: bigint}

@@ -40,7 +40,7 @@ export interface Rebuilt {
   readonly table: string;
   readonly rows: number;
   readonly ms: number;
-  /** Rows whose partition only their document tells. */
+  /** Rows whose partition depends on the BSON type in the document. */
   readonly unsure: number;
 }
 
@@ -118,7 +118,7 @@ export async function rebuildTable(
   const table = await existingAsItIs(transport, name);
   if (!table) {
     throw new UsageError(`Table ${quoteTable(name)} does not exist: ${namespaceText(collection)}`, {
-      hint: "The relay creates it as its settings say. Check --table and the schema in CRATEDB_URL.",
+      hint: "The relay creates it. Check --table and the schema in CRATEDB_URL.",
     });
   }
   const design = relay.for(collection);
@@ -149,5 +149,5 @@ export async function rebuildTable(
 const notRebuilt = (table: string, reason: string): UserError =>
   new UserError(`Table ${table} was not rebuilt: ${reason}`, {
     hint:
-      "The table is as it was. Run rebuild again when the cause is gone; a snapshot of CrateDB has to end first.",
+      "The table is as it was. Remove the cause, and run rebuild again. A snapshot of CrateDB has to end first.",
   });
