@@ -7,8 +7,8 @@ import { unescapeNames } from "./escape_name.ts";
 import type { StoredRow } from "./split_document.ts";
 
 /**
- * A document with the JSON of the row's own one. Its split puts each value like the value of the document itself, or in
- * `overflow`: the text of an ObjectId or a Decimal128 is a string here.
+ * A document with the same JSON as the row's. The text of an ObjectId or a Decimal128 is a string in it, so that a split
+ * of it may leave in `overflow` what a split of the row's document puts in `data`.
  * @example
  * IN: {data: '{"at":1793491200000,"n":1}', overflow: '{"t":"x"}'}, {at: timestamp, n: bigint}
  * OUT: BSON of {at: ISODate("2026-11-01"), n: Long(1), t: "x"}
