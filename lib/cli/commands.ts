@@ -4,6 +4,7 @@ import {
   fileOf,
   forgetConfig,
   planConfig,
+  rebuildTarget,
   statusConfig,
   verifyConfig,
   waitConfig,
@@ -127,6 +128,16 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     ],
     run: async (given, context) =>
       await (await import("./run_forget.ts")).runForget(forgetConfig(given), context),
+  },
+  "rebuild": {
+    summary: "Write the table of a collection again, by the design in its settings; MongoDB is not read",
+    options: OPTIONS.rebuild,
+    argument: "target",
+    examples: ["shop.orders --config relay.yaml", "shop.orders --database shop --partition-by month=at"],
+    run: async (given, context) => {
+      const streams = (await streamsOf(given)).map(({ given }) => relayConfig(given));
+      await (await import("./run_rebuild.ts")).runRebuild(streams, rebuildTarget(given), context);
+    },
   },
   "config check": {
     summary: "Check relay.yaml without a server: all errors, each with its line",

@@ -56,9 +56,10 @@ export function commandHelp(
   const variables = grouped(options).flatMap(([, table]) =>
     Object.entries(table).map(([name, option]) => variablesOf(name, option).join(" or "))
   );
+  const given = argument === undefined ? undefined : options[argument];
   const files = ` Secrets may be in files: ${secrets.join(", ")}, or a variable with _FILE at its end.`;
   return [
-    `Usage: ${CALL} ${name} ${argument === undefined ? "" : "[FILE] "}[options]`,
+    `Usage: ${CALL} ${name} ${given ? `[${placeholderOf(given)}] ` : ""}[options]`,
     "",
     ...wrapped(`${summary}.`, width),
     ...grouped(options).flatMap(([title, table]) => [

@@ -161,6 +161,10 @@ const FORGET = {
   },
 } as const satisfies OptionTable;
 
+const REBUILD = {
+  target: { type: "text", placeholder: "NAME", help: "Collection whose table is rebuilt: shop.orders" },
+} as const satisfies OptionTable;
+
 const WORKLOAD = {
   database: { type: "text", env: ["MONGODB_DATABASE"], default: "testdrive", help: "Database to write to" },
   collection: { type: "text", env: ["MONGODB_COLLECTION"], default: "data", help: "Collection to write to" },
@@ -264,6 +268,7 @@ export const OPTIONS = {
     ...LOGGING,
   },
   "forget": { ...CRATEDB, ...prefixed("CDC_FORGET", FORGET), ...LOGGING },
+  "rebuild": { ...FILE, ...RELAY_FLAGS, ...prefixed("CDC_REBUILD", REBUILD), ...LOGGING },
   "config check": { ...FILE, ...LOGGING },
   "config show": { ...FILE, ...RELAY_FLAGS, ...PROCESS },
   "config diff": { ...FILE, ...LOGGING },

@@ -31,7 +31,7 @@ interface Type {
 
 /** The types, as they are written. */
 const EXAMPLES = [
-  ..."numeric(20,4) uuid geo_point geo_shape float_vector(768)".split(" "),
+  ..."numeric(20,4) uuid text geo_point geo_shape float_vector(768)".split(" "),
   "{ text: { index: off } }",
 ];
 /** The limits of CrateDB. */
@@ -48,6 +48,7 @@ const TYPES: readonly (readonly [RegExp, Type["home"], (...numbers: readonly num
     check("length", length, MAX_VECTOR);
     return { kind: "float_vector", length };
   }],
+  [/^text$/, "data", () => ({ kind: "text" })],
   [/^uuid$/, "data", () => ({ kind: "uuid" })],
   [/^geo_point$/, "geo", () => ({ kind: "geo_point" })],
   [/^geo_shape$/, "geo", () => ({ kind: "geo_shape" })],

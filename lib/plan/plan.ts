@@ -22,7 +22,7 @@ import { UserError } from "../util/errors.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { openSides } from "./check.ts";
 import { measure } from "./measure.ts";
-import { knownOf, suggestionsOf } from "./suggestions.ts";
+import { knownOf, rebuildsOf, suggestionsOf } from "./suggestions.ts";
 import { planTable } from "./table_plan.ts";
 
 export interface PlanSettings {
@@ -136,7 +136,10 @@ async function planCollection(
     sampled: sample.length,
     averageBytes: average,
     largestBytes: Math.max(0, ...sample.map(({ length }) => length)),
-    suggestions: suggestionsOf(namespace, await knownOf(namespace, causalReader), sample, settings),
+    suggestions: [
+      ...existing ? rebuildsOf(namespace, existing.definition, ofCollection) : [],
+      ...suggestionsOf(namespace, await knownOf(namespace, causalReader), sample, settings),
+    ],
     measured,
     ...plan,
   };

@@ -6,7 +6,7 @@ import { arraysOf, type Column, columnAt } from "../mapping/column_tree.ts";
 import { parseTypes } from "../mapping/designed_types.ts";
 import { inferColumns } from "../mapping/field_counts.ts";
 import { shadowOf } from "../mapping/shadows.ts";
-import type { TableDesign } from "../sink/table/table_design.ts";
+import { settingsBeside, type TableDesign } from "../sink/table/table_design.ts";
 import type { CausalReader } from "../source/connection/causal_reader.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 
@@ -110,4 +110,12 @@ function* decimalsIn({ bsonType, properties = {}, items }: Document, path = ""):
   for (const [name, each] of Object.entries<Document>(properties)) {
     yield* decimalsIn(each, path === "" ? name : `${path}.${name}`);
   }
+}
+
+/** @example OUT: ["# The table has other settings (shards: 4, not 1). To apply them: rebuild shop.orders"] */
+export function rebuildsOf(namespace: Namespace, definition: string, design: TableDesign): readonly string[] {
+  const others = settingsBeside(definition, design).join("; ");
+  return others === ""
+    ? []
+    : [`# The table has other settings (${others}). To apply them: rebuild ${namespaceText(namespace)}`];
 }

@@ -50,7 +50,7 @@ export async function copyRows(
     new SinkError("The statement that copies the rows has ended without an answer", { code: "ETIMEDOUT" });
 }
 
-export async function countRows(transport: Transport, table: TableName): Promise<number> {
+export async function countRows(transport: Transport, table: TableName, where = "TRUE"): Promise<number> {
   await refreshTable(transport, table);
-  return await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)}`);
+  return await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)} WHERE ${where}`);
 }

@@ -5,28 +5,29 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { Column } from "../../mapping/column_tree.ts";
-import type { StoredRow } from "../../mapping/split_document.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
-import { jsonBytes } from "../../util/json_writer.ts";
 import { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "../connection/sink_error.ts";
-import type { Transport } from "../connection/transport.ts";
+import { queryNumber, type Transport } from "../connection/transport.ts";
 import type { CountingTransport } from "../connection/lost_writes.ts";
 import { abortable, fenced } from "../connection/wrappers.ts";
 import { LeaseLostError } from "../metadata/lease.ts";
 import { prepareTable } from "../metadata/metadata_tables.ts";
 import { TableLock } from "../metadata/table_lock.ts";
-import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
+import { quoteTable, type TableName } from "../sql/names.ts";
 import { tableExists } from "../table/create_table.ts";
 import { scanTable, selectPart } from "../table/row_reader.ts";
-import { type DefinedColumn, definedColumns, redefined } from "../table/show_create_table.ts";
-import type { TargetTable } from "../table/target_table.ts";
+import { asDesigned } from "../table/designed_columns.ts";
 import type { Row } from "../table/row.ts";
+import { definedColumns } from "../table/show_create_table.ts";
+import { existingTable, type TargetTable } from "../table/target_table.ts";
 import { Writer, type WriterOptions } from "../table/writer.ts";
 import { columnTree } from "../table/column_definition.ts";
 import { copyRows, countRows } from "./copy_rows.ts";
+import type { Redefinition } from "./redefinition.ts";
+import { checkBackup, copyGrants, lastWrites, RebuildError } from "./rebuild_guards.ts";
 import type { TableSchema } from "./table_schema.ts";
 
 /** `patient` waits for a sink that is away, and checks the stream's lease before each statement; `raw` fails at once. */
@@ -45,28 +46,10 @@ export interface RebuildOptions extends WriterOptions {
   readonly clock: Clock;
 }
 
-/** Another definition of a table, and what its rows become. */
-export interface Redefinition {
-  /** The type of each column in the new table. */
-  readonly typeOf: (column: DefinedColumn) => string;
-  /** SQL condition for the rows that may change. */
-  readonly rowsToChange: string;
-  /** A row of the old table in the new one, which has these columns; undefined if it does not change. */
-  readonly changed: (row: StoredRow, columns: Column) => StoredRow | undefined;
-  /** Is called after the swap, with the milliseconds that the rebuild has taken. */
-  readonly onDone: (ms: number) => void;
-}
-
 /** Why a table was not rebuilt: a backup of CrateDB has to end first, the next try may succeed, or none will. */
 export interface RebuildFailure {
   readonly kind: "backup running" | "passing" | "final";
   readonly reason: string;
-}
-
-class RebuildError extends Error {
-  constructor(message: string, readonly isPassing: boolean) {
-    super(message);
-  }
 }
 
 const CLOSED = '("blocks.write" = true)';
@@ -74,12 +57,10 @@ const SWAPPABLE = '("blocks.write" = false, "blocks.read_only_allow_delete" = tr
 const OPEN = '("blocks.write" = false, "blocks.read_only_allow_delete" = false)';
 
 const PAGE_ROWS = 2_000;
+/** A multiple of the pages, after which progress is logged. */
+const LOGGED_ROWS = 200_000;
 /** Between two tries to get the lock while another relay has it. */
 const LOCK_INTERVAL_MS = 1_000;
-/** How often, and how far apart, to look whether operations in progress have ended. */
-const MAX_LOOKS = 100;
-const LOOK_INTERVAL_MS = 50;
-
 export class Rebuilder {
   readonly #transports: Transports;
   readonly #options: RebuildOptions;
@@ -189,18 +170,22 @@ export class Rebuilder {
     const { raw } = this.#transports;
     const transport = abortable(fenced(raw, () => lock.check(), raw), shutdown);
     const { definition } = tableSchema;
-    const create = redefined(definition, workTable, change.typeOf);
     const source = quoteTable(table);
     await transport.query(`ALTER TABLE ${source} SET ${CLOSED}`);
     const written = await lastWrites(transport, table, clock);
-    await transport.query(create);
+    const { to, columns } = await this.#create(transport, change, workTable);
     await copyGrants(transport, table, workTable);
-    const columns = ownColumns(definition);
-    await copyRows(transport, { from: table, to: workTable, columns, log, clock });
-    await this.#changeRows(transport, change, workTable, columnTree(definedColumns(create)));
-    const [before, after] = [await countRows(transport, table), await countRows(transport, workTable)];
-    if (before !== after) {
-      throw new RebuildError(`the new table has ${after} rows, the old one ${before}`, false);
+    const before = await countRows(transport, table, change.design && change.rows);
+    if (!change.design) {
+      await copyRows(transport, { from: table, to: workTable, columns: ownColumns(definition), log, clock });
+    }
+    const leftOut = await this.#writeRows(transport, change, to, columns);
+    const after = await countRows(transport, workTable);
+    // A relay that was killed may have left a row in two partitions. It writes that document again.
+    const isWhole = after === before - leftOut ||
+      change.design && table.partType && after === await countKeys(transport, table, change.rows) - leftOut;
+    if (!isWhole) {
+      throw new RebuildError(`the new table has ${after} rows, the old one ${before - leftOut}`, false);
     }
     // CrateDB 6 refuses to swap a table with `blocks.write`. The disk monitor may remove this other block.
     await transport.query(`ALTER TABLE ${source} SET ${SWAPPABLE}`);
@@ -217,34 +202,71 @@ export class Rebuilder {
     change.onDone(Math.round(clock.monotonic() - started));
   }
 
-  async #changeRows(
+  /** The new table as rows are written to it, with its columns below `data`. */
+  async #create(transport: Transport, { create, design }: Redefinition, workTable: TableName) {
+    const statements = create(workTable);
+    const run = async () => {
+      for (const each of statements) await transport.query(each);
+    };
+    if (!design) {
+      await run();
+      // The rows are copied with the columns beside `data`, which stay.
+      const to: TargetTable = { ...this.#options.table, ...workTable, cdc: undefined, shadows: {} };
+      return { to, columns: columnTree(definedColumns(statements.join(";\n"))) };
+    }
+    await asDesigned(this.#options.table, design, run);
+    const made = await existingTable(transport, workTable, design);
+    if (!made) throw new RebuildError("the new table was dropped", true);
+    const inferred = design.columns === "dynamic";
+    return {
+      to: { ...made, cdc: made.cdc && "set" } as const,
+      columns: columnTree(definedColumns(made.definition), { inferred }),
+    };
+  }
+
+  /** Writes what becomes of rows. @returns the number of rows that were left out */
+  async #writeRows(
     transport: Transport,
-    { rowsToChange, changed }: Redefinition,
-    workTable: TableName,
+    { rows: where, changed, design }: Redefinition,
+    to: TargetTable,
     tree: Column,
-  ): Promise<void> {
-    const { table } = this.#options;
-    // The rows are copied with the columns beside `data`, which stay.
-    const copied = { ...table, ...workTable, cdc: undefined, shadows: {} };
-    const writer = new Writer(transport, copied, this.#options);
-    const { partType } = table;
-    const columns = ["oid", "data::text", "overflow::text", ...partType ? [selectPart(partType)] : []];
-    for await (const page of scanTable(transport, table, { columns, where: rowsToChange, size: PAGE_ROWS })) {
-      const rows = page.flatMap(([oid, data, overflow, part]): Row[] => {
-        const row = changed({ data: String(data), overflow: overflow as string | null }, tree);
-        return row ? [{ ...rowOf(String(oid), row), ...partType && { part: String(part) } }] : [];
+  ): Promise<number> {
+    const { table: { hasOverflow, partType, cdc, ...table }, log } = this.#options;
+    const writer = new Writer(transport, to, this.#options);
+    const columns = [
+      "oid",
+      "data::text",
+      hasOverflow ? "overflow::text" : "NULL",
+      partType ? selectPart(partType) : "NULL",
+      design && cdc ? "cdc::text" : "NULL",
+    ];
+    let [read, leftOut, last] = [0, 0, ""];
+    for await (const page of scanTable(transport, table, { columns, where, size: PAGE_ROWS })) {
+      const rows = page.flatMap(([key, data, overflow, part, cdc]): Row[] => {
+        const oid = String(key);
+        if (design && oid === last) return [];
+        last = oid;
+        const row = changed({
+          oid,
+          data: String(data ?? "{}"),
+          overflow: overflow as string | null,
+          ...partType && { part: String(part) },
+          cdc: cdc as string | null,
+        }, tree);
+        if (!row) leftOut++;
+        return row ? [row] : [];
       });
       const [refused] = await writer.upsert(rows);
       if (refused) throw new RebuildError(`row ${refused.oid} cannot be moved: ${refused.error}`, false);
+      read += page.length;
+      if (read % LOGGED_ROWS === 0) log.info("Rebuilding a table", { table: quoteTable(table), rows: read });
     }
+    return design ? leftOut : 0;
   }
 }
 
-const rowOf = (oid: string, { data, overflow }: StoredRow): Row => ({
-  oid,
-  data: jsonBytes(data),
-  overflow: overflow === null ? null : jsonBytes(overflow),
-});
+const countKeys = (transport: Transport, table: TableName, where: string): Promise<number> =>
+  queryNumber(transport, `SELECT count(DISTINCT oid) FROM ${quoteTable(table)} WHERE ${where}`);
 
 /** Errors of the server, and of a rebuild. Any other error is a defect of the relay. */
 const isExpected = (error: Error): boolean =>
@@ -271,47 +293,9 @@ function reasonOf(error: Error): string {
 const unlessLost = <T>(work: () => Promise<T>): Promise<T | LeaseLostError> =>
   work().catch((error) => error instanceof LeaseLostError ? error : Promise.reject(error));
 
-/** Whether CrateDB takes a snapshot, which would miss a swapped table. False if the user may not see backups. */
-export async function isBackupRunning(transport: Transport): Promise<boolean> {
-  const running = await transport.query("SELECT 1 FROM sys.snapshots WHERE state = 'IN_PROGRESS' LIMIT 1")
-    .catch((error) => error instanceof SinkError ? undefined : Promise.reject(error));
-  return running !== undefined && running.rows.length > 0;
-}
-
-async function checkBackup(transport: Transport): Promise<void> {
-  if (!await isBackupRunning(transport)) return;
-  throw new SinkError("CrateDB takes a snapshot", { kind: "backup running" });
-}
-
-const LAST_WRITES =
-  `SELECT id, seq_no_stats['max_seq_no'], seq_no_stats['local_checkpoint'], partition_ident FROM sys.shards
-  WHERE schema_name = $1 AND table_name = $2 AND "primary" ORDER BY partition_ident, id`;
-
-/** The last operation of each shard, once every earlier operation has ended. */
-async function lastWrites(transport: Transport, { schema, name }: TableName, clock: Clock): Promise<string> {
-  for (let looks = 0; looks < MAX_LOOKS; looks++) {
-    const { rows } = await transport.query(LAST_WRITES, [schema, name]);
-    if (rows.every(([, last, done]) => last !== null && last === done)) return JSON.stringify(rows);
-    await clock.wait(LOOK_INTERVAL_MS);
-  }
-  throw new RebuildError("a shard of the table has operations that do not end", true);
-}
-
 /** The columns that no expression generates, and that are below no other column. */
 const ownColumns = (definition: string): string[] =>
   definedColumns(definition).filter(({ path, type }) =>
     path.length === 1 && !/^[^']*\bGENERATED ALWAYS AS\b/.test(type)
   )
     .map(({ path: [name = ""] }) => name);
-
-/** Grants belong to the name of a table, and are swapped with it. */
-async function copyGrants(transport: Transport, table: TableName, workTable: TableName): Promise<void> {
-  const { rows } = await transport.query(
-    "SELECT grantee, type, state FROM sys.privileges WHERE class = 'TABLE' AND ident = $1",
-    [`${table.schema}.${table.name}`],
-  );
-  for (const [grantee, type, state] of rows) {
-    const user = quoteName(String(grantee));
-    await transport.query(`${state} ${type} ON TABLE ${quoteTable(workTable)} TO ${user}`);
-  }
-}

@@ -4,13 +4,10 @@ import { isWidened, MAX_EXACT } from "../../mapping/column_types.ts";
 import { remapRow } from "../../mapping/remap_row.ts";
 import { queryNumber } from "../connection/transport.ts";
 import { quoteTable, subscript } from "../sql/names.ts";
-import {
-  isBackupRunning,
-  Rebuilder,
-  type RebuildOptions,
-  type Redefinition,
-  type Transports,
-} from "./rebuild.ts";
+import { redefined } from "../table/show_create_table.ts";
+import { Rebuilder, type RebuildOptions, type Transports } from "./rebuild.ts";
+import { isBackupRunning } from "./rebuild_guards.ts";
+import { type Redefinition, rowOf } from "./redefinition.ts";
 
 export interface WideningOptions extends RebuildOptions {
   readonly widen: "on" | "off";
@@ -71,18 +68,27 @@ export class Widening {
   }
 
   async #plan(wanted: readonly ColumnPath[]): Promise<Redefinition | undefined> {
-    const { table, widenRows, log, onWidened } = this.#options;
+    const { table, tableSchema, widenRows, log, onWidened } = this.#options;
     const narrow = this.#narrow(wanted);
     if (narrow.length === 0) return undefined;
     const rows = await queryNumber(this.#transports.patient, `SELECT count(*) FROM ${quoteTable(table)}`);
     if (rows > widenRows) return this.#keep(narrow, `it has ${rows} rows, more than --widen-rows`);
     const columns = narrow.map(subscript);
     return {
-      typeOf: ({ path: [top, ...path], type }) =>
-        top === "data" && columns.includes(subscript(path)) ? widerType(type) : type,
-      rowsToChange: narrow.flatMap((path) => rowsToChange(subscript(path), this.#arraysAbove(path)))
+      create: (copy) => [
+        redefined(
+          tableSchema.definition,
+          copy,
+          ({ path: [top, ...path], type }) =>
+            top === "data" && columns.includes(subscript(path)) ? widerType(type) : type,
+        ),
+      ],
+      rows: narrow.flatMap((path) => rowsToChange(subscript(path), this.#arraysAbove(path)))
         .join(" OR "),
-      changed: (row, tree) => remapRow(row, tree, narrow),
+      changed: (row, tree) => {
+        const moved = remapRow(row, tree, narrow);
+        return moved && rowOf(row, moved);
+      },
       onDone: (duration_ms) => {
         log.info("Widened to DOUBLE PRECISION", { columns: columns.join(", "), duration_ms });
         onWidened?.(narrow.length);

@@ -98,6 +98,35 @@ export function tableDefinition(
   return [`(\n   ${lines.join(",\n   ")}\n)`, ...clauses].join(" ");
 }
 
+/** The settings of a table that exists, by its definition, without those that close it. */
+export function settingsIn(definition: string): TableSettings {
+  const [, settings = ""] = /^WITH \(\n([^]*)\n\)/m.exec(definition) ?? [];
+  const found = settings.matchAll(/^ +"?([\w.]+)"? = (?:'(.*)'|(.*?)),?$/gm);
+  return Object.fromEntries(
+    [...found].filter(([, name = ""]) => !name.startsWith("blocks."))
+      .map(([, name, text, value = ""]) => [name, text ?? JSON.parse(value)]),
+  );
+}
+
+/** The number of shards of a table that exists. */
+export function shardsIn(definition: string): number | undefined {
+  const [, shards] = /^CLUSTERED .*INTO (\d+) SHARDS/m.exec(definition) ?? [];
+  return shards === undefined ? undefined : Number(shards);
+}
+
+/** What a rebuild would change in a table that exists, beside its columns. @example OUT: ["shards: 4, not 1"] */
+export function settingsBeside(
+  definition: string,
+  { shards, replicas, with: further }: TableDesign,
+): readonly string[] {
+  const existing: TableSettings = { shards: shardsIn(definition) ?? 0, ...settingsIn(definition) };
+  const wanted = { ...shards && { shards }, ...replicas && { number_of_replicas: replicas }, ...further };
+  return Object.entries(wanted).flatMap(([name, value]) => {
+    const is = existing[name];
+    return String(is) === String(value) ? [] : [`${name}: ${is ?? "none"}, not ${value}`];
+  });
+}
+
 const KEY = /^ +(?:CONSTRAINT .*)?PRIMARY KEY \("?oid"?(, "part")?\),?$/m;
 
 /** The partitions of a table that exists, by its definition; undefined if its key is another one. */

@@ -1,6 +1,6 @@
 /** Opens the table that documents are written to. */
 import { SHADOWS } from "../../mapping/designed_types.ts";
-import { type PartType, partTypeOf } from "../../mapping/partition.ts";
+import { type PartitionBy, type PartType, partTypeOf } from "../../mapping/partition.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { hasCdc } from "./cdc_column.ts";
@@ -80,6 +80,30 @@ export async function existingTable(
     : opened(table, design, transport, definition, { isNew: false });
 }
 
+/** Of each type of `part`, a setting that has it. */
+const ANY_PARTITIONS: Readonly<Record<PartType, PartitionBy>> = {
+  bigint: { unit: "day", path: [] },
+  text: { unit: "value", path: [] },
+};
+
+/** A table that exists, with the key and the partitions that it has; undefined for none. @throws UnusableTableError */
+export async function existingAsItIs(
+  transport: Transport,
+  table: TableName,
+): Promise<OpenedTable | undefined> {
+  const definition = await readDefinition(transport, table);
+  if (definition === undefined) return undefined;
+  const found = partitionsIn(definition, topTypes(definition)("part"));
+  const design = found && found !== "none" ? { partitionBy: ANY_PARTITIONS[found] } : {};
+  return opened(table, design, transport, definition, { isNew: false });
+}
+
+/** The first word of the type of each column that is below no other. */
+const topTypes = (definition: string) => {
+  const columns = definedColumns(definition).filter(({ path }) => path.length === 1);
+  return (name: string) => /^\w+/.exec(columns.find(({ path }) => path[0] === name)?.type ?? "")?.[0];
+};
+
 function opened(
   table: TableName,
   { partitionBy, metadata, types }: ShapeOf,
@@ -90,11 +114,11 @@ function opened(
   const [, kind] = /^CREATE (VIEW|FOREIGN)/.exec(definition) ?? [];
   if (kind) throw otherKind(table, kind.toLowerCase());
   const columns = definedColumns(definition);
-  const typeOf = (name: string) =>
-    /^\w+/.exec(columns.find(({ path }) => path.length === 1 && path[0] === name)?.type ?? "")?.[0];
+  const typeOf = topTypes(definition);
   const wanted = partitionBy ? partTypeOf(partitionBy) : "none";
+  const partitions = partitionsIn(definition, typeOf("part"));
   const faults = [
-    partitionsIn(definition, typeOf("part")) === wanted ? [] : { what: KEY_FAULTS[wanted] },
+    partitions === wanted ? [] : { what: KEY_FAULTS[wanted], isDesign: partitions !== undefined },
     typeOf("data") === dialect.dataType
       ? []
       : { what: `it has no \`data\` column of type ${dialect.dataType}` },

@@ -33,6 +33,8 @@ interface TableFault {
   readonly what: string;
   /** Subscripts of the columns at fault, if the table can be used without them. */
   readonly columns?: readonly string[];
+  /** Whether another design of the table has it: then it can be rebuilt. */
+  readonly isDesign?: boolean;
 }
 
 /** Columns that would change values or add some to rows, and `needed` columns that were dropped. */
@@ -62,12 +64,18 @@ const nameOf = ({ path }: DefinedColumn): string => columnName(path);
 export function unusableTable(table: TableName, faults: readonly TableFault[]): UnusableTableError {
   const name = quoteTable(table);
   const drops = faults.flatMap(({ columns = [] }) => columns).map((column) => `DROP COLUMN ${column}`);
+  const rebuild = faults.every(({ isDesign }) => isDesign)
+    ? "Write it again without a snapshot: stop its relay, and run rebuild DATABASE.COLLECTION with its options. Or name"
+    : undefined;
   const canBeRepaired = faults.every(({ columns }) => columns !== undefined);
   return new UnusableTableError(
     `Table ${name} cannot be used: ${faults.map(({ what }) => what).join(", ")}.`,
     {
       hint: "Its rows would not equal the documents. " +
-        (canBeRepaired ? `Drop the columns:\n  ALTER TABLE ${name} ${drops.join(", ")}\nOr name` : "Name") +
+        (rebuild ??
+          (canBeRepaired
+            ? `Drop the columns:\n  ALTER TABLE ${name} ${drops.join(", ")}\nOr name`
+            : "Name")) +
         " another table with --table, or move this one out of the way:\n" +
         `  ALTER TABLE ${name} RENAME TO "${table.name}-old"`,
     },

@@ -60,7 +60,7 @@ Deno.test("the README has at most 180 lines", () => {
 for (const [path, text] of pages) {
   Deno.test(`the commands of ${path} use options that there are`, () => {
     const calls = text.matchAll(
-      /mongodb_cdc_cratedb\.ts (config \w+|cdc-relay|check|plan|status|wait|verify|forget|db-workload)(.*)$/gm,
+      /mongodb_cdc_cratedb\.ts (config \w+|cdc-relay|check|plan|status|wait|verify|forget|rebuild|db-workload)(.*)$/gm,
     );
     for (const [call, command, rest = ""] of calls) {
       const options: OptionTable = OPTIONS[command as keyof typeof OPTIONS];

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { Rebuilder, type RebuildFailure, type Redefinition } from "../../../../lib/sink/columns/rebuild.ts";
+import { Rebuilder, type RebuildFailure } from "../../../../lib/sink/columns/rebuild.ts";
+import { type Redefinition, rowOf } from "../../../../lib/sink/columns/redefinition.ts";
 import { TableSchema } from "../../../../lib/sink/columns/table_schema.ts";
+import { redefined } from "../../../../lib/sink/table/show_create_table.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { memoryTable } from "../../../support/memory_lease_table.ts";
 
@@ -11,9 +13,11 @@ const DEFINITION =
 
 /** `n` becomes DOUBLE PRECISION, and moves from `overflow` to `data` in all rows. */
 const change = (done: number[] = []): Redefinition => ({
-  typeOf: ({ path, type }) => path.join() === "data,n" ? "DOUBLE PRECISION" : type,
-  rowsToChange: "overflow IS NOT NULL",
-  changed: ({ overflow }) => ({ data: overflow ?? "{}", overflow: null }),
+  create: (copy) => [
+    redefined(DEFINITION, copy, ({ path, type }) => path.join() === "data,n" ? "DOUBLE PRECISION" : type),
+  ],
+  rows: "overflow IS NOT NULL",
+  changed: ({ oid, overflow }) => rowOf({ oid }, { data: overflow ?? "{}", overflow: null }),
   onDone: (ms) => done.push(ms),
 });
 
@@ -92,11 +96,11 @@ Deno.test("Rebuilder fills a work table, changes its rows, swaps it and cleans u
   assert.equal(await rebuilder.rebuild(() => Promise.resolve(change(done))), undefined);
   assert.deepEqual(done, [0]);
   assert.deepEqual(verbs(sent), [
-    ...["ALTER", "CREATE", "GRANT", "REFRESH", "INSERT", "INSERT", "REFRESH", "REFRESH"],
+    ...["ALTER", "CREATE", "GRANT", "REFRESH", "REFRESH", "INSERT", "INSERT", "REFRESH"],
     ...["ALTER", "ALTER CLUSTER", "ALTER"],
   ]);
   assert.match(sent[1] ?? "", /^CREATE TABLE "doc"\."t~" \([^]*"n" DOUBLE PRECISION/);
-  assert.match(sent[5] ?? "", /^INSERT INTO "doc"\."t~" .*VALUES/);
+  assert.match(sent[6] ?? "", /^INSERT INTO "doc"\."t~" .*VALUES/);
   assert.equal(lockRow()?.work_table, null);
 });
 

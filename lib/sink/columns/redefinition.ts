@@ -1,0 +1,35 @@
+/** What a rebuild makes of a table: another definition, and what its rows become. */
+import type { Column } from "../../mapping/column_tree.ts";
+import type { StoredRow } from "../../mapping/split_document.ts";
+import { jsonBytes } from "../../util/json_writer.ts";
+import type { TableName } from "../sql/names.ts";
+import type { Row, RowKey } from "../table/row.ts";
+import type { TableDesign } from "../table/table_design.ts";
+
+/** A row as it is read from the old table. */
+export interface OldRow extends StoredRow, RowKey {
+  /** JSON of the column `cdc`. */
+  readonly cdc: string | null;
+}
+
+/** Another definition of a table, and what its rows become. */
+export interface Redefinition {
+  /** The statements that create the new table under a name. */
+  readonly create: (table: TableName) => readonly string[];
+  /** What the new table is like if all rows are written anew. Without, rows are copied, and then some change. */
+  readonly design?: TableDesign;
+  /** SQL condition for the rows that may change, or that the new table has. */
+  readonly rows: string;
+  /** A row of the old table in the new one, which has these columns; undefined if it does not change, or is left out. */
+  readonly changed: (row: OldRow, columns: Column) => Row | undefined;
+  /** Is called after the swap, with the milliseconds that the rebuild has taken. */
+  readonly onDone: (ms: number) => void;
+}
+
+/** A row with the key and the partition of another one. */
+export const rowOf = ({ oid, part }: RowKey, { data, overflow }: StoredRow): Row => ({
+  oid,
+  ...part !== undefined && { part },
+  data: jsonBytes(data),
+  overflow: overflow === null ? null : jsonBytes(overflow),
+});
