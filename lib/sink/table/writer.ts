@@ -104,7 +104,7 @@ export class Writer {
     await concurrently(this.#parts(oids), this.#options.limits.inFlight, write);
   }
 
-  /** Writes these, and in ever smaller parts what the server refuses as too much. */
+  /** Writes these, in ever smaller parts if the server is overloaded and refuses a statement. */
   async #inParts<T extends Row | string>(
     all: readonly T[],
     write: (part: readonly T[]) => Promise<RefusedRow[]>,
