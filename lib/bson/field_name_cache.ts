@@ -43,7 +43,7 @@ let uncached = 0;
 export const longNames = (): number => uncached;
 export const evictedNames = (): number => evictions;
 
-/** Whether the cache has the name. What is kept of others would be without a limit. */
+/** Whether the cache has the name. Data about other names would grow without a limit. */
 export const isKept = (name: Name): boolean => kept[name.slot] === name;
 
 /** @throws UnstorableError for bytes that are not UTF-8, so that no text is changed silently */

@@ -54,7 +54,7 @@ export class FieldCursor extends ElementCursor {
     return this.read(length);
   }
 
-  /** Keeps no document in memory. */
+  /** Releases the documents that it refers to. */
   release(): void {
     const inner = this.#inner;
     if (!inner || inner.bytes === EMPTY_DOCUMENT) return;

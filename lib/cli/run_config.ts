@@ -34,7 +34,7 @@ export function checkFile(given: Given, { print }: RunContext): number {
     return 0;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    // Long messages are cut: each on its own, so that all errors are there.
+    // A long message is cut, so each error is a message.
     print(error.lines.map(messageOf).join("\n"));
     return WRONG;
   }

@@ -9,7 +9,7 @@ import { queryNumber, refreshTable, type Transport } from "../sink/connection/tr
 import { savedName } from "../sink/metadata/saved_position.ts";
 import { SavedCollections } from "../sink/metadata/saved_collections.ts";
 import { readSettings } from "../sink/metadata/saved_settings.ts";
-import { quoteTable, tableFor, type TableName } from "../sink/sql/names.ts";
+import { isSameTable, quoteTable, tableFor, type TableName } from "../sink/sql/names.ts";
 import type { Namespace } from "../util/namespace.ts";
 import type { CommandContext } from "./command.ts";
 import { openFile } from "./run_config.ts";
@@ -39,7 +39,7 @@ async function differences(
   const name = { schema, stream: await savedName(transport, { schema, stream: wanted }) };
   const before = await readSettings(transport, name);
   if (before === undefined) {
-    return [`No relay has saved settings of ${name.stream}: it is a new stream, or had no file`];
+    return [`No relay has saved settings of ${name.stream}: it is a new stream`];
   }
   const orNone = (text: string) => text || "(none)";
   const changes = changesOfStream(JSON.parse(before), stream).map(
@@ -50,7 +50,7 @@ async function differences(
   );
   const isOutdated = contentOf(stream).isOutdated(before);
   const isMoved = (each: Namespace, table: TableName) =>
-    quoteTable(tableFor(tableOf(each), each, transport.dialect)) !== quoteTable(table);
+    !isSameTable(tableFor(tableOf(each), each, transport.dialect), table);
   const outdated = (await new SavedCollections(transport, name).list())
     .flatMap((each) => each.table && (isOutdated(each) || isMoved(each, each.table)) ? [each.table] : []);
   if (outdated.length === 0) return changes;

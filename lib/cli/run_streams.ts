@@ -55,7 +55,7 @@ interface ReloadContext {
   readonly log: Logger;
 }
 
-/** Has the streams take what has changed. Returns the file in effect: the one before if the other cannot be used. */
+/** Applies the changes to the streams. Returns the file in effect: the previous one if the new one cannot be used. */
 export function reloaded(
   before: RelayFile,
   read: () => RelayFile,

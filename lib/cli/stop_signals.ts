@@ -20,13 +20,13 @@ let hasHungUp = false;
 /** What SIGHUP does: it waits until the command is known. */
 let hangup = (): void => void (hasHungUp = true);
 
-/** Has SIGHUP end the program, also one that has arrived before. */
+/** Makes SIGHUP end the program, including one that arrived before. */
 export function stopOnHangup(): void {
   hangup = endProgram(1);
   if (hasHungUp) hangup();
 }
 
-/** Has SIGHUP call this, also for one that has arrived before. It ends the program again when this is disposed of. */
+/** Makes SIGHUP call this, including one that arrived before. After the disposal, SIGHUP ends the program again. */
 export function onHangup(listener: () => void): Disposable {
   hangup = listener;
   if (hasHungUp) hangup();

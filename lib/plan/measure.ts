@@ -9,7 +9,7 @@ import { grouped } from "../util/grouped.ts";
 
 export type Measured = Awaited<ReturnType<typeof measure>>;
 
-/** Writes the sample again and again, up to so many rows. The bytes are null if the user may not read `sys.shards`. */
+/** Writes the sample repeatedly, up to the given number of rows. The bytes are null if the user may not read `sys.shards`. */
 export async function measure(
   sample: readonly SplitDocument[],
   transport: Transport,

@@ -37,7 +37,7 @@ export async function openSource(
   log.info(`Following ${scope}`, { collections: found.length });
   await warnOfUnmatched({ scope, found, catalogue: catalogueOf(causalReader), log });
   for (const name of content?.unmatched(found) ?? []) {
-    log.warn("Settings below collections are for no collection yet", { name });
+    log.warn("No collection matches these settings yet", { name });
   }
   const documents = { for: settings.for, size: batchSize, replyBytes, share, log };
   return {

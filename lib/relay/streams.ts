@@ -29,7 +29,7 @@ export interface StreamsContext extends PoolContext {
   readonly onFailure: "restart" | "end";
 }
 
-/** A MongoDB that does not answer holds back the streams of others no longer than this. */
+/** The longest time that a MongoDB which does not answer delays other streams. */
 const CHECK_LIMIT_MS = 10_000;
 
 /**
@@ -115,7 +115,7 @@ async function runOnce(stream: Stream, pool: ConnectionPool, signal: AbortSignal
 }
 
 const FIRST_PAUSE_MS = 1_000;
-/** Also the time after which a stream counts as well: its next failure is the first one again. */
+/** A stream that ran for so long has recovered: after its next failure, the pause is the first one again. */
 export const LONGEST_PAUSE_MS = 5 * 60_000;
 
 /**
@@ -129,7 +129,7 @@ export async function supervise(run: () => Promise<void>, { signal, clock, onFai
   readonly clock: Pick<Clock, "monotonic" | "wait">;
   /** Called before the pause, in milliseconds. What it throws ends the supervision. */
   readonly onFailure: (error: unknown, pause: number) => void;
-  /** A signal that ends the pause of now. */
+  /** Returns the signal that ends the current pause. */
   readonly hurry: () => AbortSignal;
 }): Promise<void> {
   let pause = FIRST_PAUSE_MS;

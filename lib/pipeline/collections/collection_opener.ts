@@ -8,7 +8,7 @@ import type { WriteLimits } from "../../sink/connection/write_pace.ts";
 import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.ts";
 import { isMetadataTable } from "../../sink/metadata/metadata_tables.ts";
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
-import { quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
+import { isSameTable, quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
 import { createLiveView, liveViewOf } from "../../sink/table/live_view.ts";
 import { shardsFor } from "../../sink/table/shards.ts";
 import { openTable } from "../../sink/table/target_table.ts";
@@ -152,7 +152,7 @@ export class CollectionOpener {
   /** Whether the collection had its rows in another table when the relay was started before. */
   async isMoved(namespace: Namespace): Promise<boolean> {
     const before = await this.#deps.saved.tableOf(namespace);
-    return before !== undefined && quoteTable(before) !== quoteTable(this.tableOf(namespace));
+    return before !== undefined && !isSameTable(before, this.tableOf(namespace));
   }
 
   /** Leaves the table to another collection with the same table name. */

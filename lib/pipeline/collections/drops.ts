@@ -1,6 +1,6 @@
 /** Drops: the rows of a collection that MongoDB no longer has follow `--on-drop`. */
 import type { Transports } from "../../sink/columns/rebuild.ts";
-import { quoteTable } from "../../sink/sql/names.ts";
+import { isSameTable, quoteTable } from "../../sink/sql/names.ts";
 import { isEmptyTable } from "../../sink/table/target_table.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { CollectionSettings, RelaySettings } from "../settings.ts";
@@ -84,7 +84,7 @@ export class Drops {
     if (share.relays > 1) return await saved.isShared(namespace, table);
     const before = await saved.tableOf(namespace);
     // The rows of another table, which the collection has had, stay with that.
-    return before !== undefined && quoteTable(before) === quoteTable(table);
+    return before !== undefined && isSameTable(before, table);
   }
 
   async #dropRows(collection: Collection, newOwner: Namespace | undefined): Promise<void> {

@@ -62,8 +62,8 @@ export async function startUp(
   else await tables.resumeDrops(namespaces);
   await dropSkipped(snapshot, namespaces, deps);
   const lost = await openTables(namespaces, deps);
-  const read = new Set(lost.map(namespaceText));
-  const changed = namespaces.filter((each) => outdated?.includes(each) && !read.has(namespaceText(each)));
+  const isLost = new Set(lost.map(namespaceText));
+  const changed = namespaces.filter((each) => outdated?.includes(each) && !isLost.has(namespaceText(each)));
   for (const namespace of changed) {
     const collection = namespaceText(namespace);
     log.info("The settings of a collection have changed: taking a new snapshot of it", { collection });
@@ -82,7 +82,7 @@ export async function startUp(
   return { namespaces, plan };
 }
 
-/** @returns the collections whose tables were dropped, or are others than before */
+/** @returns the collections whose tables were dropped or have changed */
 async function openTables(
   namespaces: readonly FoundCollection[],
   { bulkReader, tables, position, settings, log }: StartupDeps,
@@ -90,12 +90,9 @@ async function openTables(
   const lost = await tables.openAll(namespaces);
   for (const namespace of lost) {
     const collection = namespaceText(namespace);
-    log.warn(
-      "The table of a collection is missing, or another one than before: taking a new snapshot of it",
-      {
-        collection,
-      },
-    );
+    log.warn("The table of a collection is missing or has changed: taking a new snapshot of it", {
+      collection,
+    });
   }
   for (const { stream, collections } of await tables.overlaps()) {
     log.warn("Another relay that is alive writes the same collections to the same tables", {

@@ -29,7 +29,7 @@ export interface RelayStatus extends Counts {
   readonly events: number;
   /** Milliseconds that the relay could be stopped before the oplog drops its position; 0 if it has; null if unknown. */
   readonly oplogHeadroom: number | null;
-  /** What is written at once at the moment; null until the stream is opened. */
+  /** The current limits of writing; null until the stream is opened. */
   readonly writeLimits: Pick<WriteLimits, "statementRows" | "inFlight"> | null;
   /** Collections whose changes are not applied, because their tables cannot be used, and the reason. */
   readonly failedCollections: readonly { readonly collection: string; readonly reason: string }[];

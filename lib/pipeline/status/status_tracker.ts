@@ -54,7 +54,7 @@ export class StatusTracker implements StatusSource {
   readonly listen = on({
     standingBy: () => this.#isStandby = true,
     leaseTaken: () => this.#isStandby = false,
-    // After a reload, nobody may report the end of a snapshot that was read to its end before.
+    // After a reload, no event reports the end of a snapshot that had been read completely.
     ready: () => {
       this.#isReady = true;
       this.#snapshot = undefined;

@@ -240,7 +240,7 @@ async function settings({ transport, names, content, collections }: BothSides): 
   if (!content) return [];
   const mistyped = "Correct the name, if it is mistyped.";
   const unmatched = content.unmatched(collections).map((name) =>
-    warning(`Settings below collections are for no collection yet: ${name}`, mistyped)
+    warning(`No collection matches these settings yet: ${name}`, mistyped)
   );
   const saved = await readSettings(transport, { schema: names.metadataSchema, stream: names.stream });
   if (saved === undefined) return unmatched;

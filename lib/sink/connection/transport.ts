@@ -25,7 +25,7 @@ export interface QueryOptions {
   readonly writes?: boolean;
   /** Whether the statement tests what the server refuses: an unknown error is thrown at once. @default {false} */
   readonly isTrial?: boolean;
-  /** Whether the caller repeats the statement in parts if the server refuses it as too much. @default {false} */
+  /** Whether the caller repeats the statement in parts if an overloaded server refuses it. @default {false} */
   readonly isDivisible?: boolean;
   /** Whether the parameters are lists, and the statement runs for each of their items. Needs `rowErrors`. @default {false} */
   readonly forEach?: boolean;

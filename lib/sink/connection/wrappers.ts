@@ -54,7 +54,7 @@ export const fenced = (
     return await transport.query(...statement);
   });
 
-/** Reports to the pace how long upserts take, and what the server refuses as too much. Warns when that begins. */
+/** Reports to the pace how long upserts take, and which statements an overloaded server refuses. Warns when that begins. */
 export const paced = (
   transport: Transport,
   pace: Pick<WritePace, "answered" | "refused">,
@@ -70,7 +70,7 @@ export const paced = (
       return result;
     } catch (error) {
       if (isSinkError(error, "overloaded") && pace.refused(began)) {
-        log.warn(`${transport.dialect.name} refuses a statement as too much: writing less at once`, {
+        log.warn(`${transport.dialect.name} is overloaded and refuses a statement: writing less at once`, {
           error: error.message,
         });
       }

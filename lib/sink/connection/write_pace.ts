@@ -24,7 +24,7 @@ const LESS = 3 / 4;
 const RISE = 1 / 16;
 /** An answer after this time is slow. A relay reports an outage after 5 s without one. */
 const SLOW_MS = 3_000;
-/** An answer after this time is slow if a row took so many times longer than it did at best lately. */
+/** An answer after this time is slow if a row took this many times longer than the recent best. */
 const LATE_MS = 500;
 const TIMES_THE_BEST = 8;
 /** The time after which the best may be twice as long. */
@@ -35,7 +35,7 @@ const BYTES_OF_A_ROW = 512;
 const LEAST_ROWS = 100;
 
 /**
- * Allows a share of the limits. It falls at once if the server refuses a statement as too much or gets slow, and rises slowly
+ * Allows a share of the limits. It falls at once if the server is overloaded and refuses a statement, or gets slow, and rises slowly
  * with each answer, by the time since the one before: little if that took long, much after an idle time. Of statements that
  * were in flight together, one counts.
  *

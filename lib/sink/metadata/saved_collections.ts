@@ -3,7 +3,7 @@ import { isStreamOf, partsOfStream } from "../../key/stream_name.ts";
 import { grouped } from "../../util/grouped.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Parameter, Result, Transport } from "../connection/transport.ts";
-import { quoteTable, type TableName } from "../sql/names.ts";
+import { isSameTable, quoteTable, type TableName } from "../sql/names.ts";
 import { selectFromEverySchema } from "./metadata_tables.ts";
 import { type StreamName, StreamRows } from "./stream_rows.ts";
 
@@ -130,9 +130,9 @@ export class SavedCollections extends StreamRows {
   /** The other collections of this stream, or of another worker of it, that have or had rows in the table. */
   async othersIn(namespace: Namespace, table: TableName): Promise<Namespace[]> {
     if (partsOfStream(this.stream).part === undefined) {
-      const isIn = (each: SavedCollection) => each.table && quoteTable(each.table) === quoteTable(table);
+      const name = namespaceText(namespace);
       return (await this.list()).filter((each) =>
-        isIn(each) && namespaceText(each) !== namespaceText(namespace)
+        each.table && isSameTable(each.table, table) && namespaceText(each) !== name
       );
     }
     const sql = `SELECT ${KEY} FROM ${this.table} WHERE ${OTHERS_IN_TABLE}`;

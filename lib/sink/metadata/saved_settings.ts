@@ -1,21 +1,19 @@
-/** The table `cdc_settings`: with which settings of a file the rows of a stream were written. */
+/** The table `cdc_settings`: the settings with which the rows of a stream were written. */
+import { ifExists } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable } from "../sql/names.ts";
-import { tableExists } from "../table/create_table.ts";
 import { prepareTable } from "./metadata_tables.ts";
 import type { StreamName } from "./stream_rows.ts";
 
 const TABLE = "cdc_settings";
 
-/** The settings of a stream, as they were saved last; undefined for a stream that had no file. */
+/** The settings of a stream that were saved last; undefined for none. */
 export async function readSettings(
   transport: Transport,
   { schema, stream }: StreamName,
 ): Promise<string | undefined> {
-  const table = { schema, name: TABLE };
-  if (!await tableExists(transport, table)) return undefined;
-  const sql = `SELECT settings FROM ${quoteTable(table)} WHERE stream = $1`;
-  const { rows: [row] } = await transport.query(sql, [stream]);
+  const sql = `SELECT settings FROM ${quoteTable({ schema, name: TABLE })} WHERE stream = $1`;
+  const { rows: [row] = [] } = await ifExists(transport.query(sql, [stream], { mayBeDropped: true })) ?? {};
   return row && String(row[0]);
 }
 

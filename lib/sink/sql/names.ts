@@ -17,6 +17,9 @@ export const quoteText = (text: string): string => `'${text.replaceAll("'", "''"
 /** @example IN: {schema: "doc", name: "cdc-testdrive"} → OUT: "doc"."cdc-testdrive" */
 export const quoteTable = ({ schema, name }: TableName): string => `${quoteName(schema)}.${quoteName(name)}`;
 
+export const isSameTable = (one: TableName, other: TableName): boolean =>
+  one.schema === other.schema && one.name === other.name;
+
 /** @example IN: ["overflow", "a", "it's"] → OUT: overflow['a']['it''s'] */
 export const columnName = ([top = "", ...path]: readonly string[]): string =>
   `${top}${path.map((name) => `[${quoteText(name)}]`).join("")}`;

@@ -147,7 +147,7 @@ export class Writer {
     return changed;
   }
 
-  /** Writes these, and in ever smaller parts what the server refuses as too much. */
+  /** Writes these, in ever smaller parts if the server is overloaded and refuses a statement. */
   async #inParts<T extends Row | RowKey | string>(
     all: readonly T[],
     write: (part: readonly T[]) => Promise<RefusedRow[]>,

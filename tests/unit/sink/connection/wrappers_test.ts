@@ -149,7 +149,7 @@ Deno.test("retrying() pauses before it leaves an overload to the caller, and rep
   assert.deepEqual(told, []);
 });
 
-const TOO_MUCH = "CrateDB refuses a statement as too much: writing less at once";
+const TOO_MUCH = "CrateDB is overloaded and refuses a statement: writing less at once";
 
 Deno.test("paced() reports the size and the time of written rows, each refusal, and the first in the log", async () => {
   const clock = fakeClock(0);
