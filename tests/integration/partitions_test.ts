@@ -2,12 +2,10 @@
 import assert from "node:assert/strict";
 import { BSON, type Collection, type Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
-import { keyText } from "../../lib/key/key_text.ts";
-import { fieldsByName } from "../../lib/bson/bson.ts";
-import { parsePartitionBy, partOf, unfitPart } from "../../lib/mapping/partition.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { countRows } from "../support/follow.ts";
+import { placesInTable, placesOfDocuments } from "../support/places.ts";
 
 type Numbered = Document & { _id: number; at: Date | null; n: number };
 
@@ -27,30 +25,10 @@ const FLAGS = [
 const dataOf = ({ mongodb, database }: CratedbContext): Collection<Numbered> =>
   mongodb.db(database).collection<Numbered>("data");
 
-/** The key and the partition of each row. */
-async function placesInTable({ sql, table }: CratedbContext, part = "part::bigint"): Promise<string[]> {
-  await sql(`REFRESH TABLE "${table}"`);
-  const rows = await sql(`SELECT oid, ${part} AS part FROM "${table}"`);
-  return rows.map(({ oid, part }) => `${oid} in ${part}`).sort();
-}
-
-/** Where the rows of the documents should be. */
-async function placesOfDocuments({ mongodb, database }: CratedbContext, setting: string): Promise<string[]> {
-  const by = parsePartitionBy(setting);
-  const places: string[] = [];
-  for await (const raw of mongodb.db(database).collection("data").find({}, { raw: true })) {
-    const bytes = raw as unknown as Uint8Array;
-    const id = fieldsByName(bytes).get("_id");
-    assert.ok(id);
-    places.push(`${keyText(id)} in ${partOf(bytes, by) ?? unfitPart(by)}`);
-  }
-  return places.sort();
-}
-
 async function assertInPlace(context: CratedbContext, setting: string): Promise<void> {
   await inStep(context);
-  const part = setting.startsWith("value") ? "part" : undefined;
-  assert.deepEqual(await placesInTable(context, part), await placesOfDocuments(context, setting));
+  const options = setting.startsWith("value") ? { part: "part" } : {};
+  assert.deepEqual(await placesInTable(context, options), await placesOfDocuments(context, setting));
 }
 
 async function assertVerified(context: CratedbContext, flags: readonly string[]): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type AnyBulkWriteOperation, BSON, type Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
-import { inStep, wholeRows } from "../support/compare.ts";
+import { inStep, live, wholeRows } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { countRows, tablesOf } from "../support/follow.ts";
 
@@ -13,13 +13,6 @@ const SOFT = ["--deletes", "soft"];
 const KILLED = ["--lease", "1s", "--batch-size", "500", "--refresh-interval", "50ms"];
 
 const dataOf = ({ mongodb, database }: CratedbContext) => mongodb.db(database).collection<Numbered>("data");
-
-/** The context whose rows are those of the view. */
-const live = (context: CratedbContext): CratedbContext => ({
-  ...context,
-  table: `${context.table}_live`,
-  dialect: { ...context.dialect, refresh: () => `REFRESH TABLE "${context.schema}"."${context.table}"` },
-});
 
 async function rows({ sql, table }: CratedbContext, where = "TRUE") {
   await sql(`REFRESH TABLE "${table}"`);

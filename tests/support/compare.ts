@@ -57,6 +57,13 @@ async function documentsOf(
   return documents;
 }
 
+/** The context whose rows are those of the view without deleted ones. */
+export const live = (context: CratedbContext): CratedbContext => ({
+  ...context,
+  table: `${context.table}_live`,
+  dialect: { ...context.dialect, refresh: () => `REFRESH TABLE "${context.schema}"."${context.table}"` },
+});
+
 /** Canonical JSON of `data` and `overflow` merged, by `oid`. */
 export async function wholeRows({ dialect, sql, schema, table }: Compared): Promise<Map<string, string>> {
   const name = { schema, name: table };
