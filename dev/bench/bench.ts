@@ -62,7 +62,8 @@ async function measure(
   { bed, options }: { readonly bed: Bed; readonly options: BenchOptions },
 ): Promise<Result> {
   const count = Math.ceil(options.changes / SCALES[line.shape].share);
-  const sample = await line.measure({ bed, contender, shape: line.shape, count, seconds: options.seconds });
+  const { shape, flags } = line;
+  const sample = await line.measure({ bed, contender, shape, flags, count, seconds: options.seconds });
   if (sample.changes === 0) throw new Error("No change became a row");
   const { seconds, ...figures } = sample;
   return {

@@ -15,7 +15,8 @@ export interface Contender {
   readonly name: string;
   /** Returns a collection that it can follow, and the table that it creates. */
   place(): Promise<Place>;
-  start(place: Place): Running;
+  /** @param flags for relays */
+  start(place: Place, flags?: readonly string[]): Running;
   /** Resolves when it begins to read. */
   reading(running: Running): Promise<unknown>;
   /** Resolves when it follows the changes. */
@@ -36,7 +37,7 @@ export function relayContender(bed: Bed, { name, command }: Program): Contender 
   return {
     name,
     place: () => Promise.resolve(bed.newPlace()),
-    start: (place) => run(place, "cdc-relay"),
+    start: (place, flags = []) => run(place, "cdc-relay", ...flags),
     verify: (place) => run(place, "verify", "--watch"),
     reading: (running) => running.waitForLine(/Opening a new change stream/),
     following: (running) => running.waitForLine(/\bReady\b/, { timeout: READY_TIMEOUT_MS }),

@@ -16,8 +16,9 @@ export function makeDocument(shape: Shape, serial: number): Document & { readonl
   return { _id: idOf(serial), seq: serial, ...FIELDS[shape](serial) };
 }
 
+/** The time in an `_id` is that of the document. */
 export const idOf = (serial: number): BSON.ObjectId =>
-  new BSON.ObjectId(serial.toString(16).padStart(24, "0"));
+  new BSON.ObjectId((date(serial).getTime() / 1_000).toString(16) + serial.toString(16).padStart(16, "0"));
 
 const WIDE_FIELDS = 200;
 const LARGE_ITEMS = 650;

@@ -10,6 +10,8 @@ export interface Line {
   readonly shape: Shape;
   /** Whether tools other than the relay can run it. */
   readonly anyTool?: boolean;
+  /** Of the relay. @default {none} */
+  readonly flags?: readonly string[];
   readonly measure: (task: Task) => Promise<Sample>;
 }
 
@@ -17,11 +19,18 @@ export interface Line {
 const changes = (
   title: string,
   write: (collection: Collection, count: number) => Promise<number>,
-): [Line] => [{ title, shape: "small", measure: (task) => drainBacklog(task, { write, hasRows: true }) }];
+  flags: readonly string[] = [],
+): [Line] => [{
+  title,
+  shape: "small",
+  flags,
+  measure: (task) => drainBacklog(task, { write, hasRows: true }),
+}];
 
-const inserts = (title: string, shape: Shape): [Line] => [{
+const inserts = (title: string, shape: Shape, flags: readonly string[] = []): [Line] => [{
   title,
   shape,
+  flags,
   measure: (task) =>
     drainBacklog(task, {
       hasRows: false,
@@ -29,11 +38,26 @@ const inserts = (title: string, shape: Shape): [Line] => [{
     }),
 }];
 
+const DAY_MS = 86_400_000;
+
 export const LINES = {
   inserts: inserts("inserts", "small"),
+  "inserts-partitioned": inserts("inserts, partitioned", "small", ["--partition-by", "day=$id"]),
   updates: changes(
     "updates",
     async (collection, count) => (await collection.updateMany({}, { $inc: { seq: count } })).modifiedCount,
+  ),
+  /** Each row moves to the next day. */
+  "updates-moving": changes(
+    "updates that move rows",
+    async (collection, count) => {
+      const times = {
+        seq: { $add: ["$seq", count] },
+        "meta.timestamp": { $add: ["$meta.timestamp", DAY_MS] },
+      };
+      return (await collection.updateMany({}, [{ $set: times }])).modifiedCount;
+    },
+    ["--partition-by", "day=meta.timestamp"],
   ),
   deletes: changes("deletes", async (collection) => (await collection.deleteMany({})).deletedCount),
   mixed: changes("mixed, with hot keys", async (collection, count) => {

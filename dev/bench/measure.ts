@@ -18,6 +18,8 @@ export interface Task {
   readonly count: number;
   /** Duration of a steady rate. */
   readonly seconds: number;
+  /** For the relay. @default {none} */
+  readonly flags?: readonly string[] | undefined;
 }
 
 /** For tools other than the relay. */
@@ -80,7 +82,7 @@ export async function drainBacklog(task: Task, { hasRows, write }: Backlog): Pro
   await using place = await contender.place();
   await replicate(hasRows ? task : { ...task, count: 0 }, place);
   const changes = await write(place.collection, count);
-  await using running = contender.start(place);
+  await using running = contender.start(place, task.flags);
   await running.waitForLine(/Resuming from the saved position/);
   const work = async () => {
     await visible(bed.transport, place);
@@ -93,10 +95,10 @@ export async function drainBacklog(task: Task, { hasRows, write }: Backlog): Pro
 
 /** Inserts documents, and runs the relay until it has replicated them. */
 async function replicate(task: Task, place: Place): Promise<void> {
-  const { bed: { client }, contender } = task;
+  const { bed: { client }, contender, flags } = task;
   await client.db(place.collection.dbName).createCollection(place.collection.collectionName);
   await insertDocuments(place.collection, task);
-  await using running = contender.start(place);
+  await using running = contender.start(place, flags);
   await contender.following(running, place);
   await running.kill();
 }

@@ -23,3 +23,12 @@ Deno.test("makeDocument() is determined by the serial number", () => {
   assert.deepEqual(makeDocument("wide", 7), makeDocument("wide", 7));
   assert.notDeepEqual(makeDocument("wide", 7)._id, makeDocument("wide", 8)._id);
 });
+
+Deno.test("makeDocument() makes documents of several days, whose keys have their times", () => {
+  const times = [1, 100_000].map((serial) => {
+    const { _id, meta } = makeDocument("small", serial);
+    assert.deepEqual(_id.getTimestamp(), meta.timestamp);
+    return meta.timestamp.getTime();
+  });
+  assert.ok((times[1] ?? 0) - (times[0] ?? 0) > 86_400_000);
+});
