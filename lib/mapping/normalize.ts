@@ -14,8 +14,8 @@ export const normalizeDocument = (bytes: Uint8Array): string => normalizeJson(js
 export const normalizeJson = (text: string): string => normalized(parseJson(text));
 
 /**
- * @param document the one that the row is compared with: a number in `data` is the text of its Decimal128 if both are the
- * same number
+ * @param document the one that the row is compared with: a number in `data` that has the same decimal digits is its
+ * number, whether a NUMERIC writes these with a fraction, a double with an exponent, or the document has a Decimal128
  * @example IN: {"_id":3}, {"t":"warm"} → OUT: {"_id":3,"t":"warm"}
  */
 export function normalizeRow(data: string, overflow: string | null, document?: Uint8Array): string {
@@ -27,8 +27,7 @@ export function normalizeRow(data: string, overflow: string | null, document?: U
 /** @example IN: {"total":1.1000}, {total: Decimal128("1.10")} → OUT: {"total":"1.10"}; IN: …, {total: "1.10"} → OUT: {"total":1.1000} */
 function withDecimals(data: Json, value: BsonValue): Json {
   if (data instanceof Digits) {
-    const text = value.type === BsonType.decimal128 ? decimalText(value) : undefined;
-    return text !== undefined && isSameDecimal(data.text, text) ? text : data;
+    return isSameDecimal(data.text, decimalText(value) ?? "") ? parseJson(jsonOf(value)) : data;
   }
   if (Array.isArray(data) && value.type === BsonType.array) {
     const items = itemsOf(value);
@@ -77,15 +76,11 @@ function normalized(value: Json): string {
   return `{${fields.map(([name, inner]) => `${JSON.stringify(name)}:${normalized(inner)}`).join(",")}}`;
 }
 
-/**
- * Keeps every digit of 64-bit integers, which a NUMERIC writes with a fraction. JSONB writes larger ones, which were
- * doubles, without an exponent.
- */
+/** Keeps every digit of 64-bit integers. JSONB writes larger ones, which were doubles, without an exponent. */
 function number(text: string): string {
+  if (isInt64(text)) return BigInt(text).toString();
   const value = Number(text);
-  if (Object.is(value, -0)) return /[.e]/i.test(text) ? "-0.0" : "0";
-  const whole = text.replace(/\.0+$/, "");
-  if (isInt64(whole)) return BigInt(whole).toString();
+  if (Object.is(value, -0)) return "-0.0";
   return Number.isInteger(value) ? BigInt(value).toString() : String(value);
 }
 
