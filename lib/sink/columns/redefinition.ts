@@ -1,7 +1,6 @@
 /** What a rebuild makes of a table: another definition, and what its rows become. */
 import type { Column } from "../../mapping/column_tree.ts";
 import type { StoredRow } from "../../mapping/split_document.ts";
-import { jsonBytes } from "../../util/json_writer.ts";
 import type { TableName } from "../sql/names.ts";
 import type { Row, RowKey } from "../table/row.ts";
 import type { TableDesign } from "../table/table_design.ts";
@@ -25,11 +24,3 @@ export interface Redefinition {
   /** Is called after the swap, with the milliseconds that the rebuild has taken. */
   readonly onDone: (ms: number) => void;
 }
-
-/** A row with the key and the partition of another one. */
-export const rowOf = ({ oid, part }: RowKey, { data, overflow }: StoredRow): Row => ({
-  oid,
-  ...part !== undefined && { part },
-  data: jsonBytes(data),
-  overflow: overflow === null ? null : jsonBytes(overflow),
-});
