@@ -40,8 +40,6 @@ export interface Rebuilt {
   readonly table: string;
   readonly rows: number;
   readonly ms: number;
-  /** Rows whose partition depends on the BSON type in the document. */
-  readonly unsure: number;
 }
 
 /** How often a rebuild that fails for a passing reason is tried. */
@@ -126,24 +124,21 @@ export async function rebuildTable(
   const needed = ["oid", "data"];
   const tableSchema = new TableSchema(transport, { table, inferred: false, log, needed });
   const rebuilder = new Rebuilder(transports, { ...options, tableSchema });
-  let done: Pick<Rebuilt, "ms" | "unsure"> | undefined;
-  const redesign = {
-    design,
-    firstKept: firstKeptNow(design, clock.now()),
-    onDone: (each: typeof done) => done = each,
-  };
-  for (let tries = 1; !done; tries++) {
+  let ms: number | undefined;
+  const firstKept = firstKeptNow(design, clock.now());
+  const redesign = { design, firstKept, onDone: (each: number) => ms = each };
+  for (let tries = 1; ms === undefined; tries++) {
     const failure = await rebuilder.rebuild(() =>
       Promise.resolve(redesigned(table, tableSchema.definition, redesign))
     );
-    if (done) break;
+    if (ms !== undefined) break;
     const reason = failure?.reason ?? "it was stopped";
     if (failure?.kind !== "passing" || tries === MAX_TRIES) throw notRebuilt(quoteTable(table), reason);
     log.warn("Not rebuilt yet, trying again", { table: quoteTable(table), error: reason });
   }
   if (table.cdc && !needsCdc(design)) await dropLiveView(transport, table);
   const rows = await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)}`);
-  return { table: quoteTable(table), rows, ...done };
+  return { table: quoteTable(table), rows, ms };
 }
 
 const notRebuilt = (table: string, reason: string): UserError =>

@@ -13,8 +13,8 @@ export interface OldRow extends StoredRow, RowKey {
 
 /** Another definition of a table, and what its rows become. */
 export interface Redefinition {
-  /** The statements that create the new table under a name. */
-  readonly create: (table: TableName) => readonly string[];
+  /** The statement that creates the new table under a name. */
+  readonly create: (table: TableName) => string;
   /** What the new table is like if all rows are written anew. Without, rows are copied, and then some change. */
   readonly design?: TableDesign;
   /** SQL condition for the rows that may change, or that the new table has. */

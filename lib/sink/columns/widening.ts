@@ -78,14 +78,13 @@ export class Widening {
     const columns = narrow.map(subscript);
     const before = tableSchema.columns;
     return {
-      create: (copy) => [
+      create: (copy) =>
         redefined(
           tableSchema.definition,
           copy,
           ({ path: [top, ...path], type }) =>
             top === "data" && columns.includes(subscript(path)) ? widerType(type) : type,
         ),
-      ],
       rows: narrow.flatMap((path) => rowsToChange(subscript(path), this.#arraysAbove(path)))
         .join(" OR "),
       changed: ({ oid, part, ...row }, tree) => {

@@ -133,7 +133,7 @@ const narrowed = ({ kind, element, children }: Column): Column =>
 type Texts = readonly [data: string, overflow: string | null];
 
 const WIDENED: Readonly<Record<string, readonly [before: Texts, after: Texts]>> = {
-  "takes a fraction back": [['{"n":1}', '{"t":20.5,"a.b":1}'], ['{"t":20.5}', '{"a.b":1,"n":1}']],
+  "takes a fraction back": [['{"n":1}', '{"t":20.5,"a.b":1}'], ['{"t":20.5}', '{"n":1,"a.b":1}']],
   "takes the sign of zero back": [["{}", '{"t":-0.0}'], ['{"t":-0.0}', null]],
   "leaves text": [["{}", '{"t":"20.5"}'], ["{}", '{"t":"20.5"}']],
   "leaves an array in the place of a scalar": [["{}", '{"t":[20.5]}'], ["{}", '{"t":[20.5]}']],

@@ -14,9 +14,8 @@ const DEFINITION =
 
 /** `n` becomes DOUBLE PRECISION, and moves from `overflow` to `data` in all rows. */
 const change = (done: number[] = []): Redefinition => ({
-  create: (copy) => [
+  create: (copy) =>
     redefined(DEFINITION, copy, ({ path, type }) => path.join() === "data,n" ? "DOUBLE PRECISION" : type),
-  ],
   rows: "overflow IS NOT NULL",
   changed: ({ oid, overflow }) => ({ oid, data: jsonBytes(overflow ?? "{}"), overflow: null }),
   onDone: (ms) => done.push(ms),
