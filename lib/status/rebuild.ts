@@ -16,7 +16,7 @@ import { quoteTable, tableFor } from "../sink/sql/names.ts";
 import { tableExists } from "../sink/table/create_table.ts";
 import { needsCdc } from "../sink/table/cdc_column.ts";
 import { dropLiveView } from "../sink/table/live_view.ts";
-import { existingAsItIs } from "../sink/table/target_table.ts";
+import { existingTable } from "../sink/table/target_table.ts";
 import type { Clock } from "../util/clock.ts";
 import { UsageError, UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -113,7 +113,7 @@ export async function rebuildTable(
   const names = relay.namesIn(dialect.schema ?? relay.sink.schema);
   const name = tableFor(names.tableOf(collection), collection, dialect);
   checkName(name, collection);
-  const table = await existingAsItIs(transport, name);
+  const table = await existingTable(transport, name, { hasAnyParts: true });
   if (!table) {
     throw new UsageError(`Table ${quoteTable(name)} does not exist: ${namespaceText(collection)}`, {
       hint: "The relay creates it. Check --table and the schema in CRATEDB_URL.",

@@ -230,6 +230,21 @@ cratedbTest(
   },
 );
 
+cratedbTest("relay() marks one row of a document whose move was interrupted", async (context) => {
+  const { sql } = context;
+  const data = dataOf(context);
+  await data.insertOne({ _id: 1, at: new Date(0), n: 1 });
+  const running = context.relay([...FLAGS, "--partition-by", "day=at", "--deletes", "soft"]);
+  await running.waitForLine(/Ready/);
+  await inStep(context);
+  await sql("INSERT INTO data (oid, part, data) (SELECT oid, 86400000, data FROM data)");
+  await sql("REFRESH TABLE data");
+  await data.deleteOne({ _id: 1 });
+  await eventually(async () => assert.equal((await placesInTable(context)).length, 1));
+  await eventually(async () => assert.deepEqual(await sql("SELECT oid FROM data_live"), []));
+  assert.equal((await running.kill()).code, 0);
+});
+
 cratedbTest("relay() refuses a table without the partitions that are asked for", async (context) => {
   await dataOf(context).insertOne({ _id: 1, at: null, n: 1 });
   assert.equal((await context.relay(["--snapshot", "only"]).status).code, 0);
