@@ -16,7 +16,7 @@ import { quoteTable, tableFor } from "../sink/sql/names.ts";
 import { tableExists } from "../sink/table/create_table.ts";
 import { needsCdc } from "../sink/table/cdc_column.ts";
 import { dropLiveView } from "../sink/table/live_view.ts";
-import { existingAsItIs } from "../sink/table/target_table.ts";
+import { existingTable } from "../sink/table/target_table.ts";
 import type { Clock } from "../util/clock.ts";
 import { UsageError, UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -40,8 +40,6 @@ export interface Rebuilt {
   readonly table: string;
   readonly rows: number;
   readonly ms: number;
-  /** Rows whose partition depends on the BSON type in the document. */
-  readonly unsure: number;
 }
 
 /** How often a rebuild that fails for a passing reason is tried. */
@@ -115,7 +113,7 @@ export async function rebuildTable(
   const names = relay.namesIn(dialect.schema ?? relay.sink.schema);
   const name = tableFor(names.tableOf(collection), collection, dialect);
   checkName(name, collection);
-  const table = await existingAsItIs(transport, name);
+  const table = await existingTable(transport, name, { hasAnyParts: true });
   if (!table) {
     throw new UsageError(`Table ${quoteTable(name)} does not exist: ${namespaceText(collection)}`, {
       hint: "The relay creates it. Check --table and the schema in CRATEDB_URL.",
@@ -126,24 +124,21 @@ export async function rebuildTable(
   const needed = ["oid", "data"];
   const tableSchema = new TableSchema(transport, { table, inferred: false, log, needed });
   const rebuilder = new Rebuilder(transports, { ...options, tableSchema });
-  let done: Pick<Rebuilt, "ms" | "unsure"> | undefined;
-  const redesign = {
-    design,
-    firstKept: firstKeptNow(design, clock.now()),
-    onDone: (each: typeof done) => done = each,
-  };
-  for (let tries = 1; !done; tries++) {
+  let ms: number | undefined;
+  const firstKept = firstKeptNow(design, clock.now());
+  const redesign = { design, firstKept, onDone: (each: number) => ms = each };
+  for (let tries = 1; ms === undefined; tries++) {
     const failure = await rebuilder.rebuild(() =>
       Promise.resolve(redesigned(table, tableSchema.definition, redesign))
     );
-    if (done) break;
+    if (ms !== undefined) break;
     const reason = failure?.reason ?? "it was stopped";
     if (failure?.kind !== "passing" || tries === MAX_TRIES) throw notRebuilt(quoteTable(table), reason);
     log.warn("Not rebuilt yet, trying again", { table: quoteTable(table), error: reason });
   }
   if (table.cdc && !needsCdc(design)) await dropLiveView(transport, table);
   const rows = await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)}`);
-  return { table: quoteTable(table), rows, ...done };
+  return { table: quoteTable(table), rows, ms };
 }
 
 const notRebuilt = (table: string, reason: string): UserError =>
