@@ -133,13 +133,15 @@ const PARSERS = {
   fulltext: parseFulltext,
   tableSettings: (given: unknown): TableSettings =>
     Object.fromEntries(
-      entriesOf(given).map(([name, value]) => ofEntry(name, value, () => [name, setting(value)])),
+      entriesOf(given).map(([name, value]) => ofEntry(name, value, () => [name, setting(name, value)])),
     ),
   mix: textual(parseMix),
   seed: (given: unknown) => given === "random" ? Math.floor(Math.random() * 2 ** 32) : count(given, {}),
 } satisfies Readonly<Record<Option["type"], (given: unknown, option: Option) => unknown>>;
 
-function setting(value: unknown): TableSettings[string] {
+function setting(name: string, value: unknown): TableSettings[string] {
+  if (name.startsWith("blocks.")) throw new RangeError("would close the table to its relay");
+  if (name === "number_of_replicas") throw new RangeError("is the setting replicas");
   if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value;
   throw new RangeError("is not a text, a number, true or false");
 }

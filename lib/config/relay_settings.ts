@@ -1,6 +1,7 @@
 /** The settings of a relay, from its options. */
 import { streamOfPart, type StreamPart } from "../key/stream_name.ts";
 import type { CollectionSettings, MemoryShares, Names, RelaySettings } from "../pipeline/settings.ts";
+import { isFixed } from "../mapping/partition.ts";
 import { withIndexed } from "../mapping/designed_types.ts";
 import { tableFor, type TableName, tableName } from "../sink/sql/names.ts";
 import type { TableDesign } from "../sink/table/table_design.ts";
@@ -83,6 +84,7 @@ function collectionConfig(given: Given, shared: Shared) {
   const transform = transformStages({ filter, only, omit: settings.omit, pipeline });
   checkTransform(settings, transform.length > 0);
   checkRetention(settings);
+  if (!pipeline) checkPartitioned(settings, only);
   if (template !== undefined) checkTemplate(tableName(template, shared.schema), shared);
   return { template, settings: Object.freeze({ ...settings, transform }) };
 }
@@ -156,6 +158,19 @@ function checkRetention({ keep, partitionBy }: Pick<CollectionSettings, "keep" |
   if (!keep || partitionBy && partitionBy.unit !== "value") return;
   const hint = "Add --partition-by with a time, such as month=$id, or remove --keep.";
   throw new UsageError("--keep drops partitions, and the table has none by a time", { hint });
+}
+
+/** @throws UsageError if documents lose the field that decides their partition */
+function checkPartitioned(
+  { partitionBy, omit }: Pick<CollectionSettings, "partitionBy" | "omit">,
+  only: readonly string[],
+): void {
+  if (!partitionBy || isFixed(partitionBy)) return;
+  const path = partitionBy.path.join(".");
+  const isIn = (paths: readonly string[]) => paths.some((each) => `${path}.`.startsWith(`${each}.`));
+  if (!isIn(omit) && (only.length === 0 || isIn(only))) return;
+  const hint = "All rows would be in one partition. Keep the field, or partition by another one.";
+  throw new UsageError(`--partition-by needs ${path}, which --omit or --only removes`, { hint });
 }
 
 /** Text in braces that is not a placeholder. */

@@ -53,8 +53,8 @@ export function parsePartitionBy(given: unknown): PartitionBy {
     throw new RangeError(`is not one of ${TIME_UNITS.join(", ")}, value with a field, such as month=$id`);
   }
   const path = place === "$id" ? ["_id"] : place.split(".");
-  if (path.includes("") || place !== "$id" && place.startsWith("$")) {
-    throw new RangeError("has no path of a field, such as created_at or address.country, and no $id");
+  if (path.some((name) => /^$|\[\]$/.test(name)) || place !== "$id" && place.startsWith("$")) {
+    throw new RangeError("has no $id, and no path of a field outside arrays, such as address.country");
   }
   return { unit, path };
 }

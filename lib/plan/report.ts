@@ -32,7 +32,7 @@ function pathRow({ path, types, column, overflow }: PlannedPath, documents: numb
 }
 
 function collectionText(plan: CollectionPlan, width: number): string {
-  const { documents, columns, measured, overflowing, unstorable, suggestions, ddl } = plan;
+  const { documents, columns, measured, overflowing, unstorable, partitions, suggestions, ddl } = plan;
   const head = `${plan.collection} -> ${plan.table}${plan.exists ? ", which exists" : ""}`;
   if (plan.sampled === 0) {
     return `${head}\n  No document to sample: columns are created as documents arrive\n`;
@@ -45,6 +45,9 @@ function collectionText(plan: CollectionPlan, width: number): string {
     `${columns.used} of ${columns.limit} columns`,
     overflowing > 0 && `Rows with an overflow: ${part(overflowing, documents)}`,
     unstorable > 0 && `Dead letters, because no row can store them: ${part(unstorable, documents)}`,
+    partitions && `Partitions of the sample: ${partitions.count}`,
+    partitions && partitions.unfit > 0 &&
+    `Documents without a value for their partition: ${part(partitions.unfit, documents)}`,
     measured && `Measured: ${number(measured.rowsPerSecond)} rows per second, ` +
       `${measured.bytesPerRow ?? "unknown"} bytes per row, ${measured.refused} of ${measured.rows} refused`,
     ...suggestions,

@@ -6,6 +6,7 @@ import { escapeName, escapeTopName, unescapeNames } from "../mapping/escape_name
 import { columnOfMost, countFields, type FieldCounts, inOrder } from "../mapping/field_counts.ts";
 import { type SplitDocument, splitDocument } from "../mapping/split_document.ts";
 import type { CollectionSettings } from "../pipeline/settings.ts";
+import { partOf } from "../mapping/partition.ts";
 import { typeName, typeText } from "../sink/table/column_definition.ts";
 import { addColumns, TableSchema } from "../sink/columns/table_schema.ts";
 import type { Transport } from "../sink/connection/transport.ts";
@@ -66,6 +67,8 @@ export async function planTable(
     ...isTyped && missing.length > 0 ? [addColumns(table, missing)] : [],
   ].join(";\n");
   const { limit, room } = schema.budget;
+  const { partitionBy } = design;
+  const parts = partitionBy && documents.map((document) => partOf(document, partitionBy));
   const share = (part = 0) => documents.length === 0 ? 0 : part / documents.length;
   const plan = {
     definition,
@@ -76,6 +79,11 @@ export async function planTable(
     /** The shares of the documents whose rows have an overflow, and of those that no row can store. */
     overflowing: share(rows.filter(({ overflowed }) => overflowed).length),
     unstorable: share(documents.length - rows.length),
+    /** Those of the sample, and the share of the documents that have no value for theirs. */
+    partitions: parts && {
+      count: new Set(parts).size,
+      unfit: share(parts.filter((part) => part === undefined).length),
+    },
   };
   return { plan, rows };
 }

@@ -55,6 +55,14 @@ const MISTAKES: readonly (readonly [settings: string, line: number, message: Reg
     /^fulltext\.search has fields; it takes columns and analyzer/,
   ],
   ["with:\n  codec: [a]", 2, /^with\.codec is not a text, a number, true or false: current value is \["a"\]/],
+  ["with: { blocks.write: true }", 1, /^with\.blocks\.write would close the table to its relay/],
+  ["with: { number_of_replicas: 1 }", 1, /^with\.number_of_replicas is the setting replicas/],
+  [
+    "partitionBy: { day: a.at }\nomit: [a]",
+    1,
+    /^partitionBy needs a\.at, which omit or only removes/,
+  ],
+  ["partitionBy: { day: a.at }\nonly: [b]", 1, /^partitionBy needs a\.at, which omit or only removes/],
   ["columns: ignored\ntypes:\n  total: uuid", 2, /^types and fulltext cannot be given with columns ignored/],
   [
     "types:\n  n: uuid\nfulltext:\n  s: { columns: [n] }",
@@ -75,6 +83,17 @@ for (const [settings, line, message] of MISTAKES) {
     });
   });
 }
+
+Deno.test("a field that decides the partition may be in one that is kept, or be set by a pipeline", () => {
+  const kept = [
+    "only: [a]",
+    "only: [a.at, b]",
+    "omit: [a.b, ata]",
+    "omit: [a]\npipeline: [{ $set: { a: $b } }]",
+  ];
+  for (const settings of kept) read(`partitionBy: { day: a.at }\n${settings}`);
+  read("partitionBy: { day: $id }\nonly: [b]");
+});
 
 Deno.test("shadows need no columns in data", () => {
   const { streams: [shop] } = read("columns: ignored\ntypes: { at: geo_point }");

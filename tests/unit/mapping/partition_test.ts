@@ -147,6 +147,7 @@ for (
     "month=",
     "months=$id",
     "month=a..b",
+    "month=items[].at",
     "day=$at",
     {},
     { day: 5 },

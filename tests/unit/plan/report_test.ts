@@ -33,6 +33,7 @@ const ORDERS: CollectionPlan = {
   ],
   overflowing: 0.029,
   unstorable: 0,
+  partitions: undefined,
 };
 const PLAN: StreamPlan = {
   findings: [],
@@ -65,6 +66,16 @@ Deno.test("planText() has the types in per cent, the column, and the overflow of
   assert.match(text, /bell%07 +null/);
   assert.match(text, /Rows with an overflow: about 40,600 \(2\.9 %\)\n {2}For the index place/);
   assert.match(text, /about 70 s at 20,000 rows per second, a default: .*; the oplog reaches back 24 h$/);
+});
+
+Deno.test("planText() has the partitions, and how many documents have no value for theirs", () => {
+  const textOf = (unfit: number) =>
+    planText({ ...PLAN, collections: [{ ...ORDERS, partitions: { count: 12, unfit } }] }, 120);
+  assert.match(
+    textOf(0.5),
+    /Partitions of the sample: 12\n {2}Documents without a value for their partition: about 700,000 \(50 %\)\n/,
+  );
+  assert.doesNotMatch(textOf(0), /without a value/);
 });
 
 Deno.test("planText() reports a measured rate, and an empty collection without columns", () => {

@@ -4,6 +4,7 @@ import type { Transport } from "../../../lib/sink/connection/transport.ts";
 import { CRATEDB, POSTGRESQL } from "../../../lib/sink/sql/dialect.ts";
 import { documentOf, type Raw, raw } from "../../support/raw_bson.ts";
 
+const BY_COUNTRY = { unit: "value", path: ["country"] } as const;
 const TABLE = { schema: "shop", name: "orders" };
 
 /** CrateDB with one table, or none. */
@@ -145,4 +146,12 @@ Deno.test("planTable() of no documents invents no columns", async () => {
   const { ddl, paths, overflowing } = await planned([]);
   assert.match(ddl, /"data" OBJECT\(DYNAMIC\),/);
   assert.deepEqual([paths, overflowing], [[], 0]);
+});
+
+Deno.test("planTable() counts the partitions of the sample, and documents without a value for theirs", async () => {
+  const countries = [raw.string("AT"), raw.string("CH"), raw.string("AT"), raw.array([])];
+  const documents = countries.map((country, n) => [["_id", raw.int32(n)], ["country", country]] as const);
+  const { partitions } = await planned(documents, { partitionBy: BY_COUNTRY });
+  assert.deepEqual(partitions, { count: 3, unfit: 0.25 });
+  assert.equal((await planned(documents)).partitions, undefined);
 });
