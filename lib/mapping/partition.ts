@@ -10,6 +10,7 @@ import {
   stringAt,
   uint32At,
 } from "../bson/bson.ts";
+import { UnstorableError } from "../util/errors.ts";
 
 export const TIME_UNITS = ["year", "month", "week", "day", "hour"] as const;
 
@@ -89,10 +90,16 @@ export const isFixed = ({ path }: PartitionBy): boolean => path[0] === "_id";
  * IN: {at: ISODate("2026-11-30T07:00:00Z")}, {unit: "month", path: ["at"]} → OUT: 1793491200000 for 2026-11-01
  * IN: {_id: ObjectId("669683c2…")}, {unit: "day", path: ["_id"]} → OUT: 1721088000000 for 2024-07-16
  * IN: {country: "AT"}, {unit: "value", path: ["country"]} → OUT: AT
- * IN: {}, {unit: "day", path: ["at"]} → OUT: undefined
+ * IN: {}, {unit: "day", path: ["at"]} → OUT: undefined, as for a document with a name or a text that is not UTF-8
  */
-export const partOf = (document: Uint8Array, { unit, path }: PartitionBy): Part | undefined =>
-  partOfValue(valueAt(documentValue(document), path), unit);
+export function partOf(document: Uint8Array, { unit, path }: PartitionBy): Part | undefined {
+  try {
+    return partOfValue(valueAt(documentValue(document), path), unit);
+  } catch (error) {
+    if (error instanceof UnstorableError) return undefined;
+    throw error;
+  }
+}
 
 /** The partition of a row that an `_id` determines: with {@linkcode isFixed}. */
 export const partOfId = (id: BsonValue, { unit, path }: PartitionBy): Part | undefined =>
@@ -137,6 +144,10 @@ const TEXTS: Readonly<Record<number, (value: BsonValue) => string | undefined>> 
   [BsonType.boolean]: ({ bytes, offset }) => String(bytes[offset] === 1),
   [BsonType.objectId]: ({ bytes, offset }) => hexAt(bytes, offset, 12),
 };
+
+/** The partition of rows without a time, which has those of its own time, too, never expires. */
+export const isExpired = (part: Part | undefined, firstKept: number): boolean =>
+  part !== undefined && part !== "0" && Number(part) < firstKept;
 
 /** The first partition that is kept now: of a table whose settings these are. */
 export function firstKeptNow(

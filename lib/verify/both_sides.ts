@@ -12,7 +12,7 @@ import {
 } from "../key/document_key.ts";
 import { idDocument } from "../key/query_literal.ts";
 import { normalizeDocument, normalizeRow } from "../mapping/normalize.ts";
-import { firstKeptNow, type Part, partOf, unfitPart } from "../mapping/partition.ts";
+import { firstKeptNow, isExpired, type Part, partOf, unfitPart } from "../mapping/partition.ts";
 import type { CollectionSettings } from "../pipeline/settings.ts";
 import type { FoundRow } from "../sink/table/row_reader.ts";
 import { isThere, type LookedUp } from "../source/documents/chunk.ts";
@@ -37,7 +37,7 @@ export function bothSides(collection: Collection, shardKey: ShardKey) {
     const { partitionBy, keep } = own;
     if (!partitionBy || !keep) return documents;
     const first = firstKeptNow(own, clock.now());
-    return documents.filter(({ document }) => !(document && Number(partOf(document, partitionBy)) < first));
+    return documents.filter(({ document }) => !(document && isExpired(partOf(document, partitionBy), first)));
   };
 
   /** Compares documents with their rows, and counts rows with values in `overflow`. */

@@ -5,7 +5,14 @@ import { UnstorableError } from "../../util/errors.ts";
 import { jsonOfBytes } from "../../util/json_writer.ts";
 import { jsonOf } from "../../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../../mapping/column_tree.ts";
-import { isFixed, type PartitionBy, partOf, partOfId, unfitPart } from "../../mapping/partition.ts";
+import {
+  isExpired,
+  isFixed,
+  type PartitionBy,
+  partOf,
+  partOfId,
+  unfitPart,
+} from "../../mapping/partition.ts";
 import { shadowOf } from "../../mapping/shadows.ts";
 import { splitDocument } from "../../mapping/split_document.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
@@ -102,11 +109,10 @@ export function splitRows(
     const { oid, document, cdc } = upsert;
     try {
       const found = partitioning && partOf(document, partitioning);
-      if (found !== undefined && Number(found) < firstKept) {
+      if (isExpired(found, firstKept)) {
         result.expired.push(oid);
         continue;
       }
-      if (partitioning && found === undefined) result.unfit++;
       const part = partitioning && (found ?? unfitPart(partitioning));
       const { data, overflow, overflowed, needsColumns, needsWidening } = splitDocument(document, columns);
       if (needsColumns) result.needColumns.push({ oid, document, part });
@@ -119,6 +125,7 @@ export function splitRows(
       if (overflowed) result.overflowed.push(oid);
       const beside = shadows && shadowsIn(document, shadows);
       if (beside?.isUnfit) result.unshadowed++;
+      if (partitioning && found === undefined) result.unfit++;
       result.rows.push({
         oid,
         data,

@@ -3,6 +3,7 @@ import { BsonType, documentValue } from "../../bson/bson.ts";
 import { rowKeyOf } from "../../key/document_key.ts";
 import { type Column, columnAt, innermost, pathsWhere } from "../../mapping/column_tree.ts";
 import {
+  isExpired,
   isFixed,
   type Part,
   type PartitionBy,
@@ -77,7 +78,7 @@ export function redesigned(
       const { oid, cdc } = row;
       const document = storedDocument(row, existing);
       const part = partitionBy && partOfRow(oid, document, partitionBy);
-      if (part !== undefined && part !== "0" && Number(part) < firstKept) return undefined;
+      if (isExpired(part, firstKept)) return undefined;
       const { data, overflow } = splitDocument(document, columns);
       return {
         oid,

@@ -3,6 +3,7 @@ import { BSON } from "mongodb";
 import { documentValue, fieldsByName } from "../../../lib/bson/bson.ts";
 import {
   firstKept,
+  isExpired,
   isFixed,
   parsePartitionBy,
   parseRetention,
@@ -13,6 +14,7 @@ import {
   type TimeUnit,
   unfitPart,
 } from "../../../lib/mapping/partition.ts";
+import { latin1 } from "../../support/raw_bson.ts";
 
 const at = (unit: PartitionBy["unit"], path = "at"): PartitionBy => ({ unit, path: path.split(".") });
 const part = (document: BSON.Document, by: PartitionBy) => partOf(BSON.serialize(document), by);
@@ -50,6 +52,23 @@ Deno.test("partOf() reads the time of dates, ObjectIds and timestamps, below obj
   assert.equal(dayOf(part({ _id }, at("day", "_id"))), "2024-07-16T00:00:00.000Z");
   const time = BSON.Timestamp.fromBits(5, 1_721_140_162);
   assert.equal(dayOf(part({ a: { b: time } }, at("day", "a.b"))), "2024-07-16T00:00:00.000Z");
+});
+
+Deno.test("partOf() is undefined for a document with a text or a name that is not UTF-8", () => {
+  for (const document of [{ at: "caf~" }, { "caf~": 1, at: "x" }]) {
+    assert.equal(partOf(latin1(BSON.serialize(document)), at("value")), undefined);
+  }
+});
+
+Deno.test("isExpired() is true before the first partition that is kept, but for that of rows without a time", () => {
+  const first = Date.UTC(2026, 0);
+  assert.deepEqual(["-1", "0", "1", String(first), undefined].map((part) => isExpired(part, first)), [
+    true,
+    false,
+    true,
+    false,
+    false,
+  ]);
 });
 
 const UNFIT: Readonly<Record<string, BSON.Document>> = {
