@@ -5,6 +5,8 @@ import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { countRows } from "../support/follow.ts";
+import { documentOf, latin1, raw } from "../support/raw_bson.ts";
+import { rawCommand } from "../support/raw_command.ts";
 import { placesInTable, placesOfDocuments } from "../support/places.ts";
 
 type Numbered = Document & { _id: number; at: Date | null; n: number };
@@ -147,6 +149,19 @@ cratedbTest("verify finds rows in another partition, and those that are there tw
   assert.equal((await context.verify([...flags, "--repair"])).code, 0);
   await assertInPlace(context, "month=at");
   assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+});
+
+cratedbTest("verify compares documents whose partition is a text that is not UTF-8", async (context) => {
+  const { mongodb, database } = context;
+  const unreadable = [["_id", raw.int32(1)], ["country", raw.string("caf~")]] as const;
+  const others = [["_id", raw.int32(2)], ["country", raw.string("AT")]] as const;
+  const all = [unreadable, others].map((each) => latin1(documentOf(each)));
+  assert.deepEqual(await rawCommand(mongodb.db(database), "insert", all), []);
+  const flags = ["--partition-by", "value=country"];
+  const relay = context.relay([...FLAGS, ...flags, "--snapshot", "only"]);
+  assert.equal((await relay.status).code, 0, relay.stderr.join("\n"));
+  const { stdout, stderr } = await context.verify(flags);
+  assert.match(stdout, /1 dead letter/, stderr);
 });
 
 cratedbTest(
