@@ -149,31 +149,28 @@ function unlessUnstorable<T>(make: () => T, otherwise: (reason: string) => T): T
 }
 
 function seenOf(key: RowKey, found: LookedUp | undefined, stored: FoundRow | undefined, own: Own): Seen {
-  const document = found && { text: textOf(found, own), parts: partsOf(found, own).join(", ") };
+  const document = found && [partsOf(found, own).join(", "), textOf(found, own)] as const;
   const row = stored &&
-    {
-      text: normalizeRow(stored.data, stored.overflow, found?.document ?? undefined),
-      parts: stored.parts.join(", "),
-    };
+    [
+      stored.parts.join(", "),
+      normalizeRow(stored.data, stored.overflow, found?.document ?? undefined),
+    ] as const;
   return {
     key,
     oid: key.oid,
     kind: document && row ? "different" : row ? "extra" : "missing",
     paths: document && row ? differencesOf(document, row) : [],
-    document: fingerprint(document && document.text + document.parts),
-    row: fingerprint(row && row.text + row.parts),
+    document: fingerprint(document?.join(" ")),
+    row: fingerprint(row?.join(" ")),
     isOverflowed: stored !== undefined && isOverflowed(stored),
   };
 }
 
-interface Side {
-  readonly text: string;
-  readonly parts: string;
-}
+type Side = readonly [parts: string, text: string];
 
-const differencesOf = (document: Side, row: Side): PathDifference[] => [
-  ...document.parts === row.parts ? [] : [{ path: "part", document: document.parts, row: row.parts }],
-  ...pathDifferences(document.text, row.text),
+const differencesOf = ([document, text]: Side, [row, textOfRow]: Side): PathDifference[] => [
+  ...document === row ? [] : [{ path: "part", document, row }],
+  ...pathDifferences(text, textOfRow),
 ];
 
 /** Copies the key, so that the reply can be freed. */

@@ -1,8 +1,6 @@
 /** The column `cdc`: the change that wrote a row, and when its document was deleted. */
 import { jsonBytes } from "../../util/json_writer.ts";
-import { quoteTable, type TableName } from "../sql/names.ts";
 import type { DefinedColumn } from "./show_create_table.ts";
-import { UnusableTableError } from "./unusable_table.ts";
 
 export interface CdcSettings {
   /** What a delete does to the row: removes it, marks it, or nothing. @default {"hard"} */
@@ -29,17 +27,6 @@ export const hasCdc = (columns: readonly DefinedColumn[]): boolean =>
       top === "cdc" && member === name && column.type === type
     )
   );
-
-export function otherCdc(table: TableName): UnusableTableError {
-  const name = quoteTable(table);
-  return new UnusableTableError(
-    `Table ${name} cannot be used with --deletes soft or --metadata on: it has another column \`cdc\`.`,
-    {
-      hint: `The relay's is ${CDC_COLUMN}. Name another table with --table, or rename the column:\n` +
-        `  ALTER TABLE ${name} RENAME COLUMN cdc TO cdc_old`,
-    },
-  );
-}
 
 /**
  * Makes the column's JSON for the rows of one batch, few of which differ. Times are in milliseconds since 1970; null for
