@@ -100,6 +100,8 @@ export class Writer {
   async #leaveOne(rows: readonly RowKey[]): Promise<void> {
     const places = await this.#select(this.#sql.partsOf, rows);
     await this.deleteMoved(places.map(([oid = "", part]) => ({ oid, part })));
+    // Otherwise the statement that marks rows would find and write the deleted one again.
+    await this.refresh();
   }
 
   /** Rows of these keys. */
