@@ -33,11 +33,11 @@ export function bothSides(collection: Collection, shardKey: ShardKey) {
   const { namespace, reader, rows: table, deadLetters, own, clock } = collection;
 
   const keyOf = ({ id, document }: LookedUp): string => rowKeyText(id, document, shardKey);
+  /** Those that do not belong in a partition that has expired. */
   const kept = (documents: readonly LookedUp[]): readonly LookedUp[] => {
-    const { partitionBy, keep } = own;
-    if (!partitionBy || !keep) return documents;
     const first = firstKeptNow(own, clock.now());
-    return documents.filter(({ document }) => !(document && Number(partOf(document, partitionBy)) < first));
+    if (first === -Infinity) return documents;
+    return documents.filter((each) => !(Number(partIn(each, own)) < first));
   };
 
   /** Compares documents with their rows, and counts rows with values in `overflow`. */
@@ -121,11 +121,13 @@ export function bothSides(collection: Collection, shardKey: ShardKey) {
 
 type Own = Pick<CollectionSettings, "omit" | "partitionBy">;
 
+/** The partition that a value of the document names. */
+const partIn = ({ document }: LookedUp, { partitionBy, omit }: Own): Part | undefined =>
+  partitionBy && document ? partOf(withoutFields(document, omit), partitionBy) : undefined;
+
 /** In which partitions the row of a document should be. */
-const partsOf = ({ document }: LookedUp, { partitionBy, omit }: Own): readonly Part[] =>
-  partitionBy && document
-    ? [partOf(withoutFields(document, omit), partitionBy) ?? unfitPart(partitionBy)]
-    : [];
+const partsOf = (found: LookedUp, own: Own): readonly Part[] =>
+  own.partitionBy && found.document ? [partIn(found, own) ?? unfitPart(own.partitionBy)] : [];
 
 const isSame = (found: LookedUp, row: FoundRow | undefined, own: Own): boolean => {
   const { document } = found;
