@@ -25,13 +25,11 @@ export function streamOf<Stream extends Pick<RelaySettings, "scope">>(
   streams: readonly Stream[],
   collection: Namespace,
 ): Stream {
-  const [found, other] = streams.filter(({ scope }) => scope.includes(collection));
-  const name = namespaceText(collection);
-  if (found && !other) return found;
+  const [found, ...others] = streams.filter(({ scope }) => scope.includes(collection));
+  if (found && others.length === 0) return found;
+  const how = found ? "Several streams follow" : "No stream follows";
   const scopes = streams.map(({ scope }) => `${scope}`).join(", ");
-  throw other
-    ? new UsageError(`Several streams follow ${name}: ${scopes}`, { hint: "Choose one with --stream." })
-    : new UsageError(`No stream follows ${name}: ${scopes}`, {
-      hint: "Give the options of its relay: --config relay.yaml, or --database and --collection.",
-    });
+  throw new UsageError(`${how} ${namespaceText(collection)}: ${scopes}`, {
+    hint: "Give the options of its relay: --config relay.yaml with --stream, or --database and --collection.",
+  });
 }

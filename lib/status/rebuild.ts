@@ -10,7 +10,7 @@ import { countingWrites } from "../sink/connection/lost_writes.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { queryNumber, type Transport } from "../sink/connection/transport.ts";
 import { fenced, retrying } from "../sink/connection/wrappers.ts";
-import { Lease } from "../sink/metadata/lease.ts";
+import { type Lease, leaseOfStream } from "../sink/metadata/lease.ts";
 import { readPositions, savedName } from "../sink/metadata/saved_position.ts";
 import { quoteTable, tableFor } from "../sink/sql/names.ts";
 import { tableExists } from "../sink/table/create_table.ts";
@@ -41,9 +41,6 @@ export interface Rebuilt {
   readonly rows: number;
   readonly ms: number;
 }
-
-/** How often a rebuild that fails for a passing reason is tried. */
-const MAX_TRIES = 3;
 
 /** @throws UserError while a relay follows the stream or CrateDB takes a snapshot, and for a table that cannot be rebuilt */
 export async function rebuild(settings: RebuildSettings, context: RebuildContext): Promise<Rebuilt> {
@@ -77,17 +74,8 @@ async function takeLeases(
   const { whole } = partsOfStream(await savedName(transport, { schema, stream }));
   const positions = await readPositions(transport, { tables: [table], stream: whole });
   const leases: Lease<never>[] = [];
-  for (const { stream: key } of positions) {
-    const lease = new Lease<never>(transport, {
-      table,
-      keyColumn: "stream",
-      key,
-      columns: [],
-      lease: relay.lease,
-      clock,
-      holds: `follows this stream: ${key}`,
-      takesOver: `has taken over this stream: ${key}`,
-    });
+  for (const { stream } of positions) {
+    const lease = leaseOfStream(transport, { schema, stream, lease: relay.lease, clock });
     await lease.acquire({
       signal,
       onWait: (owner, left_ms) => log.info("Waiting for the lease of a relay to expire", { owner, left_ms }),
@@ -127,22 +115,19 @@ export async function rebuildTable(
   let ms: number | undefined;
   const firstKept = firstKeptNow(design, clock.now());
   const redesign = { design, firstKept, onDone: (each: number) => ms = each };
-  for (let tries = 1; ms === undefined; tries++) {
-    const failure = await rebuilder.rebuild(() =>
-      Promise.resolve(redesigned(table, tableSchema.definition, redesign))
+  const failure = await rebuilder.rebuild(() =>
+    Promise.resolve(redesigned(table, tableSchema.definition, redesign))
+  );
+  if (ms === undefined) {
+    throw new UserError(
+      `Table ${quoteTable(table)} was not rebuilt: ${failure?.reason ?? "it was stopped"}`,
+      {
+        hint:
+          "The table is as it was. Remove the cause, and run rebuild again. A snapshot of CrateDB has to end first.",
+      },
     );
-    if (ms !== undefined) break;
-    const reason = failure?.reason ?? "it was stopped";
-    if (failure?.kind !== "passing" || tries === MAX_TRIES) throw notRebuilt(quoteTable(table), reason);
-    log.warn("Not rebuilt yet, trying again", { table: quoteTable(table), error: reason });
   }
   if (table.cdc && !needsCdc(design)) await dropLiveView(transport, table);
   const rows = await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)}`);
   return { table: quoteTable(table), rows, ms };
 }
-
-const notRebuilt = (table: string, reason: string): UserError =>
-  new UserError(`Table ${table} was not rebuilt: ${reason}`, {
-    hint:
-      "The table is as it was. Remove the cause, and run rebuild again. A snapshot of CrateDB has to end first.",
-  });

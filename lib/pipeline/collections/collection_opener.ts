@@ -211,7 +211,10 @@ async function checkParts(transport: Transport, table: OpenedTable, place: Place
   const sql = `SELECT ${columns} FROM ${quoteTable(table)} LIMIT ${CHECKED_ROWS}`;
   for (const [oid, part] of (await transport.query(sql)).rows) {
     if ([undefined, String(part)].includes(placeOf(String(oid), place).part)) continue;
-    throw unusableTable(table, [{ what: "its rows are in other partitions", isDesign: true }]);
+    throw unusableTable(table, [{
+      what: "its rows are in other partitions than --partition-by names",
+      isDesign: true,
+    }]);
   }
 }
 

@@ -21,6 +21,6 @@ Deno.test("rebuildTarget() is a collection, whose name may have dots", () => {
 Deno.test("streamOf() is the stream that follows the collection", () => {
   const [shop, other] = [stream("shop"), stream("weather")];
   assert.equal(streamOf([other, shop], ORDERS), shop);
-  assert.throws(() => streamOf([other], ORDERS), { message: "No stream follows shop.orders: weather.*" });
+  assert.throws(() => streamOf([other], ORDERS), { message: /^No stream follows shop.orders: weather/ });
   assert.throws(() => streamOf([shop, stream("sh*")], ORDERS), { message: /^Several streams follow/ });
 });
