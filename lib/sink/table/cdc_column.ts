@@ -16,9 +16,10 @@ export const needsCdc = ({ deletes, metadata }: CdcSettings): boolean =>
 
 const TIME = "TIMESTAMP WITH TIME ZONE";
 const MEMBERS = { op: "TEXT", cluster_time: TIME, written_at: TIME, deleted_at: TIME };
-const TYPE = `OBJECT(STRICT) AS (${Object.entries(MEMBERS).map((each) => each.join(" ")).join(", ")})`;
+const LINES = Object.entries(MEMBERS).map(([name, type]) => `\n      "${name}" ${type}`);
 
-export const CDC_COLUMN = `"cdc" ${TYPE}`;
+/** In lines like those of `SHOW CREATE TABLE`. */
+export const CDC_COLUMN = `"cdc" OBJECT(STRICT) AS (${LINES}\n   )`;
 
 /** SQL condition for the rows that are not marked as deleted. */
 export const IS_LIVE = "cdc['deleted_at'] IS NULL";

@@ -4,6 +4,7 @@ import { parsePartitionBy } from "../../../../lib/mapping/partition.ts";
 import { parseTypes } from "../../../../lib/mapping/designed_types.ts";
 import { columnTree } from "../../../../lib/sink/table/column_definition.ts";
 import { redesigned } from "../../../../lib/sink/columns/redesign.ts";
+import { hasCdc } from "../../../../lib/sink/table/cdc_column.ts";
 import { definedColumns } from "../../../../lib/sink/table/show_create_table.ts";
 import { settingsBeside, type TableDesign } from "../../../../lib/sink/table/table_design.ts";
 import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
@@ -79,6 +80,12 @@ Deno.test("redesigned() takes types, shards, replicas and settings from the desi
   assert.match(create, /INTO 1 SHARDS/);
   assert.match(create, /"number_of_replicas" = '1'/);
   assert.match(create, /"codec" = 'best_compression'/);
+});
+
+Deno.test("redesigned() gives a table the column `cdc`, of which it had none", () => {
+  const { create, others } = redesign({ deletes: "soft", types: parseTypes({ place: "geo_point" }) });
+  assert.ok(hasCdc(definedColumns(create)), create);
+  assert.deepEqual(others, []);
 });
 
 const row = (data: string, overflow: string | null = null) => ({ oid: "1", data, overflow, cdc: null });
