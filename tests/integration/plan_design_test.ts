@@ -13,8 +13,10 @@ const DESIGNS: Readonly<
   },
   "the column cdc": { design: { deletes: "soft" }, shows: [/ADD COLUMN "cdc" OBJECT\(STRICT\)/] },
   "other settings": {
-    design: { shards: 2, with: { codec: "best_compression" } },
-    shows: [/other settings \(shards: 1, not 2; codec: default, not best_compression\).*: rebuild (\S+)/],
+    design: { shards: 2, with: { codec: "best_compression", refresh_interval: "5s" } },
+    shows: [
+      /other settings \(shards: 1, not 2; codec: .*, not best_compression; refresh_interval: .*, not 5s\).*: rebuild (\S+)/,
+    ],
   },
   "another key, type and index": {
     design: {
