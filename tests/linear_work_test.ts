@@ -11,7 +11,7 @@ import { recogniseMaps, shareColumns } from "../lib/mapping/column_shares.ts";
 import { additions, type Column, objectColumn } from "../lib/mapping/column_tree.ts";
 import { inferColumns } from "../lib/mapping/field_counts.ts";
 import { normalizeDocument } from "../lib/mapping/normalize.ts";
-import { remapRow } from "../lib/mapping/remap_row.ts";
+import { storedDocument } from "../lib/mapping/stored_document.ts";
 import { splitDocument } from "../lib/mapping/split_document.ts";
 import { bufferBatches } from "../lib/pipeline/loop/batcher.ts";
 import { fullSnapshot, planSnapshot, requeueAll } from "../lib/pipeline/snapshot/snapshot_state.ts";
@@ -169,7 +169,7 @@ const CASES: Readonly<Record<string, Case>> = {
       return () => pathDifferences(one, other);
     },
   },
-  "moving values of a row to many wider columns of an array": {
+  "splitting a row again with many columns of an array": {
     size: 300,
     make: (size) => {
       const names = list(size, (at) => `k${at}`);
@@ -179,8 +179,8 @@ const CASES: Readonly<Record<string, Case>> = {
       });
       const items = JSON.stringify({ items: names.map((name) => ({ [name]: 1 })) });
       return () => [
-        remapRow({ data: items, overflow: null }, columns, names.map((name) => ["items", name])),
-        remapRow({ data: "{}", overflow: items }, columns, names.map((name) => ["items", name])),
+        splitDocument(storedDocument({ data: items, overflow: null }, columns), columns),
+        splitDocument(storedDocument({ data: "{}", overflow: items }, columns), columns),
       ];
     },
   },

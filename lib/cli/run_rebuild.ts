@@ -1,7 +1,7 @@
 /** Runs `rebuild`, and prints what was written. */
 import { logListener } from "../monitor/log_listener.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
-import { rebuild, type Rebuilt } from "../status/rebuild.ts";
+import { rebuild } from "../status/rebuild.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { UsageError } from "../util/errors.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
@@ -16,7 +16,8 @@ export async function runRebuild(
 ): Promise<void> {
   const relay = streamOf(streams, collection);
   const context = { signal, log, clock: SYSTEM_CLOCK, emit: logListener(log) };
-  print(rebuiltText(await rebuild({ relay, collection }, context), collection));
+  const { table, rows, ms } = await rebuild({ relay, collection }, context);
+  print(`Rebuilt ${table}: ${rows} rows in ${durationText(ms)}. Check it: verify, with the same options`);
 }
 
 /** The stream that follows the collection. @throws UsageError if none does, or several do */
@@ -24,22 +25,11 @@ export function streamOf<Stream extends Pick<RelaySettings, "scope">>(
   streams: readonly Stream[],
   collection: Namespace,
 ): Stream {
-  const [found, other] = streams.filter(({ scope }) => scope.includes(collection));
-  const name = namespaceText(collection);
-  if (found && !other) return found;
+  const [found, ...others] = streams.filter(({ scope }) => scope.includes(collection));
+  if (found && others.length === 0) return found;
+  const how = found ? "Several streams follow" : "No stream follows";
   const scopes = streams.map(({ scope }) => `${scope}`).join(", ");
-  throw other
-    ? new UsageError(`Several streams follow ${name}: ${scopes}`, { hint: "Choose one with --stream." })
-    : new UsageError(`No stream follows ${name}: ${scopes}`, {
-      hint: "Give the options of its relay: --config relay.yaml, or --database and --collection.",
-    });
-}
-
-/** @example OUT: Rebuilt "shop"."orders": 1200 rows in 3 s */
-export function rebuiltText({ table, rows, ms, unsure }: Rebuilt, collection: Namespace): string {
-  const text = `Rebuilt ${table}: ${rows} rows in ${durationText(ms)}`;
-  if (unsure === 0) return text;
-  const { database, collection: name } = collection;
-  return `${text}\n${unsure} rows may belong in another partition, which only their documents tell. ` +
-    `Correct them: verify --database ${database} --collection ${name} --repair`;
+  throw new UsageError(`${how} ${namespaceText(collection)}: ${scopes}`, {
+    hint: "Give the options of its relay: --config relay.yaml with --stream, or --database and --collection.",
+  });
 }

@@ -157,28 +157,16 @@ export function firstKeptNow(
  */
 export function firstKept({ count, unit }: Retention, by: TimeUnit, now: number): number {
   const time = new Date(now);
-  const [years, months, days, hours] = SPANS[unit];
+  const day = time.getUTCDate();
+  time.setUTCMonth(time.getUTCMonth() - (MONTHS[unit] ?? 0) * count);
   // The 31st of a month has no counterpart in shorter ones.
-  const day = Math.min(
-    time.getUTCDate(),
-    lastDay(time.getUTCFullYear() - years * count, time.getUTCMonth() - months * count),
-  );
-  time.setUTCFullYear(time.getUTCFullYear() - years * count, time.getUTCMonth() - months * count, day);
-  return startOf(by, new Date(time.getTime() - (days * 24 + hours) * count * HOUR_MS));
+  if (time.getUTCDate() !== day) time.setUTCDate(0);
+  return startOf(by, new Date(time.getTime() - (HOURS[unit] ?? 0) * count * HOUR_MS));
 }
 
 const HOUR_MS = 3_600_000;
-const SPANS: Readonly<
-  Record<TimeUnit, readonly [years: number, months: number, days: number, hours: number]>
-> = {
-  year: [1, 0, 0, 0],
-  month: [0, 1, 0, 0],
-  week: [0, 0, 7, 0],
-  day: [0, 0, 1, 0],
-  hour: [0, 0, 0, 1],
-};
-
-const lastDay = (year: number, month: number): number => new Date(Date.UTC(year, month + 1, 0)).getUTCDate();
+const MONTHS: Readonly<Partial<Record<TimeUnit, number>>> = { year: 12, month: 1 };
+const HOURS: Readonly<Partial<Record<TimeUnit, number>>> = { week: 7 * 24, day: 24, hour: 1 };
 
 /** A week starts on Monday. */
 function startOf(unit: TimeUnit, time: Date): number {

@@ -1,4 +1,4 @@
-/** The values of the columns `geo` and `vector`: points, shapes and vectors, checked as CrateDB checks them. Pure. */
+/** The values of the columns `geo` and `vector`: points, shapes and vectors. Pure. */
 import {
   BsonType,
   type BsonValue,
@@ -11,6 +11,7 @@ import {
 } from "../bson/bson.ts";
 import { asDocument } from "../bson/build.ts";
 import { jsonBytes } from "../util/json_writer.ts";
+import { jsonOf } from "./bson_to_json.ts";
 import { isNull } from "./classify.ts";
 import type { Column } from "./column_tree.ts";
 import type { ShadowKind } from "./column_types.ts";
@@ -60,8 +61,9 @@ const MAKERS: Readonly<Record<ShadowKind, (value: BsonValue, column: Column) => 
   geo_point: (value) => position(geometry(value, "Point") ?? value),
   geo_shape: (value) => value.type === BsonType.array ? pointOf(position(value)) : shape(value),
   float_vector: (value, { length }) => {
-    const numbers = listOf(singleNumber)(value);
-    return numbers?.length === length ? numbers : undefined;
+    const items = value.type === BsonType.array ? itemsOf(value) : [];
+    const numbers = items.map(singleNumber).filter((each) => each !== undefined);
+    return items.length === length && numbers.length === length ? numbers : undefined;
   },
 };
 
@@ -80,14 +82,6 @@ const singleNumber = numberWithin((2 - 2 ** -23) * 2 ** 127);
 const longitude = numberWithin(180);
 const latitude = numberWithin(90);
 
-const listOf =
-  <Item extends Shape>(itemOf: (value: BsonValue) => Item | undefined, least = 1) =>
-  (value: BsonValue): Item[] | undefined => {
-    if (value.type !== BsonType.array) return undefined;
-    const items = itemsOf(value).map(itemOf).filter((item) => item !== undefined);
-    return items.length >= least && items.length === itemsOf(value).length ? items : undefined;
-  };
-
 type Position = readonly [longitude: number, latitude: number];
 
 /** Without the altitude. */
@@ -97,41 +91,11 @@ function position(value: BsonValue): Position | undefined {
   return x === undefined || y === undefined ? undefined : [x, y];
 }
 
-const isSame = (one?: Position, other?: Position): boolean => String(one) === String(other);
+const GEOMETRY = /^(?:(?:Multi)?(?:Point|LineString|Polygon)|GeometryCollection)$/;
 
-const positions = listOf(position, 2);
-const line = (value: BsonValue) => {
-  const found = positions(value);
-  return found?.some((each) => !isSame(each, found[0])) ? found : undefined;
-};
-const ring = (value: BsonValue) => {
-  const found = positions(value);
-  if (!found || found.length < 4 || !isSame(found[0], found.at(-1))) return undefined;
-  return found.some((each, at) => at > 0 && isSame(each, found[at - 1])) ? undefined : found;
-};
-const polygon = listOf(ring);
-
-/** The coordinates of each type of GeoJSON. */
-const COORDINATES = new Map<string, (value: BsonValue) => Shape | undefined>([
-  ["Point", position],
-  ["MultiPoint", listOf(position)],
-  ["LineString", line],
-  ["MultiLineString", listOf(line)],
-  ["Polygon", polygon],
-  ["MultiPolygon", listOf(polygon)],
-]);
-
-function shape(value: BsonValue): Shape | undefined {
-  const type = typeOf(value);
-  if (type === "GeometryCollection") {
-    const parts = valueAt(value, ["geometries"]);
-    const geometries = parts && listOf(shape)(parts);
-    return geometries && { type, geometries };
-  }
-  const given = geometry(value, type);
-  const coordinates = given && COORDINATES.get(type)?.(given);
-  return coordinates && { type, coordinates };
-}
+/** CrateDB itself finds out whether a shape is valid: its row is written again without it. */
+const shape = (value: BsonValue): Shape | undefined =>
+  GEOMETRY.test(typeOf(value)) ? JSON.parse(jsonOf(value)) : undefined;
 
 const pointOf = (coordinates: Position | undefined): Shape | undefined =>
   coordinates && { type: "Point", coordinates };

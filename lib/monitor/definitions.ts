@@ -59,6 +59,10 @@ export const METRICS = {
     "Rows written without a value in geo or vector, because the document's does not fit there",
     "collection",
   ),
+  cdc_relay_unfit_partitions_total: counter(
+    "Rows written to the partition of documents that have no value for theirs",
+    "collection",
+  ),
   cdc_relay_dead_letters_total: counter(
     "Documents that no row can hold, written to cdc_dead_letter",
     "collection",

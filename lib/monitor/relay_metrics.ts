@@ -79,12 +79,13 @@ export class RelayMetrics {
           this.#metric("cdc_relay_events_total").inc({ ...of(namespace), operation }, count);
         }
       },
-      tableWritten: ({ namespace, upserts, deletes, overflowed, deadLetters, unshadowed = 0 }) => {
+      tableWritten: ({ namespace, upserts, deletes, overflowed, deadLetters, unshadowed, unfit }) => {
         const labels = of(namespace);
         this.#metric("cdc_relay_rows_total").inc({ ...labels, operation: "upsert" }, upserts);
         this.#metric("cdc_relay_rows_total").inc({ ...labels, operation: "delete" }, deletes);
         this.#metric("cdc_relay_overflowed_rows_total").inc(labels, overflowed);
-        this.#metric("cdc_relay_unshadowed_rows_total").inc(labels, unshadowed);
+        this.#metric("cdc_relay_unshadowed_rows_total").inc(labels, unshadowed ?? 0);
+        this.#metric("cdc_relay_unfit_partitions_total").inc(labels, unfit ?? 0);
         this.#metric("cdc_relay_dead_letters_total").inc(labels, deadLetters);
       },
       columnsAdded: ({ namespace, columns }) =>

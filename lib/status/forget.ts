@@ -4,7 +4,7 @@ import { openTransport } from "../sink/connection/open_transport.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import { fenced } from "../sink/connection/wrappers.ts";
-import { Lease } from "../sink/metadata/lease.ts";
+import { type Lease, leaseOfStream } from "../sink/metadata/lease.ts";
 import type { MetadataTable } from "../sink/metadata/metadata_tables.ts";
 import { tableExists } from "../sink/table/create_table.ts";
 import {
@@ -130,16 +130,7 @@ async function sumOf(
 
 async function leaseOf(transport: Transport, name: StreamName, clock: Clock): Promise<Lease<never>> {
   const { schema, stream } = name;
-  const lease = new Lease<never>(transport, {
-    table: { schema, name: POSITIONS },
-    keyColumn: "stream",
-    key: stream,
-    columns: [],
-    lease: LEASE_MS,
-    clock,
-    holds: `follows this stream: ${stream}`,
-    takesOver: `has taken over this stream: ${stream}`,
-  });
+  const lease = leaseOfStream(transport, { schema, stream, lease: LEASE_MS, clock });
   if (await lease.tryAcquire()) return lease;
   await hasFreePosition(transport, name);
   throw heldBy(null, stream, 0);

@@ -10,13 +10,13 @@ import { countingWrites } from "../sink/connection/lost_writes.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { queryNumber, type Transport } from "../sink/connection/transport.ts";
 import { fenced, retrying } from "../sink/connection/wrappers.ts";
-import { Lease } from "../sink/metadata/lease.ts";
+import { type Lease, leaseOfStream } from "../sink/metadata/lease.ts";
 import { readPositions, savedName } from "../sink/metadata/saved_position.ts";
 import { quoteTable, tableFor } from "../sink/sql/names.ts";
 import { tableExists } from "../sink/table/create_table.ts";
 import { needsCdc } from "../sink/table/cdc_column.ts";
 import { dropLiveView } from "../sink/table/live_view.ts";
-import { existingAsItIs } from "../sink/table/target_table.ts";
+import { existingTable } from "../sink/table/target_table.ts";
 import type { Clock } from "../util/clock.ts";
 import { UsageError, UserError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -40,12 +40,7 @@ export interface Rebuilt {
   readonly table: string;
   readonly rows: number;
   readonly ms: number;
-  /** Rows whose partition depends on the BSON type in the document. */
-  readonly unsure: number;
 }
-
-/** How often a rebuild that fails for a passing reason is tried. */
-const MAX_TRIES = 3;
 
 /** @throws UserError while a relay follows the stream or CrateDB takes a snapshot, and for a table that cannot be rebuilt */
 export async function rebuild(settings: RebuildSettings, context: RebuildContext): Promise<Rebuilt> {
@@ -79,17 +74,8 @@ async function takeLeases(
   const { whole } = partsOfStream(await savedName(transport, { schema, stream }));
   const positions = await readPositions(transport, { tables: [table], stream: whole });
   const leases: Lease<never>[] = [];
-  for (const { stream: key } of positions) {
-    const lease = new Lease<never>(transport, {
-      table,
-      keyColumn: "stream",
-      key,
-      columns: [],
-      lease: relay.lease,
-      clock,
-      holds: `follows this stream: ${key}`,
-      takesOver: `has taken over this stream: ${key}`,
-    });
+  for (const { stream } of positions) {
+    const lease = leaseOfStream(transport, { schema, stream, lease: relay.lease, clock });
     await lease.acquire({
       signal,
       onWait: (owner, left_ms) => log.info("Waiting for the lease of a relay to expire", { owner, left_ms }),
@@ -115,7 +101,7 @@ export async function rebuildTable(
   const names = relay.namesIn(dialect.schema ?? relay.sink.schema);
   const name = tableFor(names.tableOf(collection), collection, dialect);
   checkName(name, collection);
-  const table = await existingAsItIs(transport, name);
+  const table = await existingTable(transport, name, { hasAnyParts: true });
   if (!table) {
     throw new UsageError(`Table ${quoteTable(name)} does not exist: ${namespaceText(collection)}`, {
       hint: "The relay creates it. Check --table and the schema in CRATEDB_URL.",
@@ -126,28 +112,22 @@ export async function rebuildTable(
   const needed = ["oid", "data"];
   const tableSchema = new TableSchema(transport, { table, inferred: false, log, needed });
   const rebuilder = new Rebuilder(transports, { ...options, tableSchema });
-  let done: Pick<Rebuilt, "ms" | "unsure"> | undefined;
-  const redesign = {
-    design,
-    firstKept: firstKeptNow(design, clock.now()),
-    onDone: (each: typeof done) => done = each,
-  };
-  for (let tries = 1; !done; tries++) {
-    const failure = await rebuilder.rebuild(() =>
-      Promise.resolve(redesigned(table, tableSchema.definition, redesign))
+  let ms: number | undefined;
+  const firstKept = firstKeptNow(design, clock.now());
+  const redesign = { design, firstKept, onDone: (each: number) => ms = each };
+  const failure = await rebuilder.rebuild(() =>
+    Promise.resolve(redesigned(table, tableSchema.definition, redesign))
+  );
+  if (ms === undefined) {
+    throw new UserError(
+      `Table ${quoteTable(table)} was not rebuilt: ${failure?.reason ?? "it was stopped"}`,
+      {
+        hint:
+          "The table is as it was. Remove the cause, and run rebuild again. A snapshot of CrateDB has to end first.",
+      },
     );
-    if (done) break;
-    const reason = failure?.reason ?? "it was stopped";
-    if (failure?.kind !== "passing" || tries === MAX_TRIES) throw notRebuilt(quoteTable(table), reason);
-    log.warn("Not rebuilt yet, trying again", { table: quoteTable(table), error: reason });
   }
   if (table.cdc && !needsCdc(design)) await dropLiveView(transport, table);
   const rows = await queryNumber(transport, `SELECT count(*) FROM ${quoteTable(table)}`);
-  return { table: quoteTable(table), rows, ...done };
+  return { table: quoteTable(table), rows, ms };
 }
-
-const notRebuilt = (table: string, reason: string): UserError =>
-  new UserError(`Table ${table} was not rebuilt: ${reason}`, {
-    hint:
-      "The table is as it was. Remove the cause, and run rebuild again. A snapshot of CrateDB has to end first.",
-  });

@@ -126,8 +126,9 @@ interface CountDeps extends Readonly<Record<"documents" | "rows" | "deadLetters"
   /** Waits until the relay has passed everything that was read from MongoDB. */
   readonly pass: () => Promise<Passing>;
   readonly generations: number;
-  /** Whether rows without documents are errors. @default {true} */
+  /** Whether rows without documents are errors, and documents without rows. @default {true} */
   readonly seeksExtra?: boolean;
+  readonly seeksMissing?: boolean;
 }
 
 /**
@@ -135,7 +136,7 @@ interface CountDeps extends Readonly<Record<"documents" | "rows" | "deadLetters"
  * Equal numbers of documents and rows prove little.
  */
 export async function count(deps: CountDeps) {
-  const { documents, rows, deadLetters, pass, generations, seeksExtra = true } = deps;
+  const { documents, rows, deadLetters, pass, generations, seeksExtra = true, seeksMissing = true } = deps;
   for (let generation = 1;; generation++) {
     const before = await documents();
     const relay = await pass();
@@ -145,7 +146,7 @@ export async function count(deps: CountDeps) {
     const lacking = before - counted.rows - counted.deadLetters;
     return {
       ...counted,
-      missing: isSteady ? Math.max(0, lacking) : 0,
+      missing: isSteady && seeksMissing ? Math.max(0, lacking) : 0,
       extra: isSteady && seeksExtra ? Math.max(0, -lacking) : 0,
       changing: isSteady ? 0 : Math.abs(lacking),
     };

@@ -44,6 +44,8 @@ async function countBoth(collection: Collection) {
     pass: () => pass(collection),
     generations: settings.generations,
     seeksExtra: own.deletes !== "keep",
+    // Expired documents have no rows.
+    seeksMissing: own.keep === undefined,
     documents: () => countDocuments(bulkReader, namespace, own.transform),
     rows: () => countRows(rows),
     deadLetters: () => deadLetters.count(),

@@ -146,7 +146,6 @@ const AREAS: readonly (readonly [value: unknown, isStored: boolean])[] = [
   [{ type: "LineString", coordinates: [[0, 0], [0, 0]] }, false],
   [{ type: "MultiPoint", coordinates: [] }, false],
   [{ type: "toString", coordinates: [1, 2] }, false],
-  [{ type: "GeometryCollection", geometries: [] }, false],
   ["POINT(1 2)", false],
 ];
 const VECTORS: readonly (readonly [value: unknown, isStored: boolean])[] = [

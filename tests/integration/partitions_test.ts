@@ -193,8 +193,57 @@ cratedbTest(
     await eventually(async () => assert.deepEqual(await oids(), ["0", "11", "3", "4"]));
     assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
     await assertVerified(context, flags);
+    await assertVerified(context, [...flags, "--compare", "counts"]);
   },
 );
+
+cratedbTest(
+  "relay() refuses partitions of another unit",
+  async (context) => {
+    const data = context.mongodb.db(context.database).collection<Document>("data");
+    const idOf = (n: number) => BSON.ObjectId.createFromTime(1_760_000_000 + n * 90_000);
+    await data.insertMany(Array.from({ length: 20 }, (_, n) => ({ _id: idOf(n), n })));
+    const months = ["--partition-by", "month=$id"];
+    assert.equal((await context.relay([...months, "--snapshot", "only"]).status).code, 0);
+    const refused = context.relay(["--partition-by", "day=$id", "--fail-fast"]);
+    await refused.waitForLine(/its rows are in other partitions/);
+    assert.notEqual((await refused.status).code, 0);
+    const running = context.relay([...FLAGS, ...months]);
+    await running.waitForLine(/Ready/);
+    await assertInPlace(context, "month=$id");
+    assert.equal((await running.kill()).code, 0);
+  },
+);
+
+cratedbTest(
+  "relay() moves the row that a dropped collection left, when its document is inserted again",
+  async (context) => {
+    const data = dataOf(context);
+    await data.insertOne({ _id: 1, at: new Date(0), n: 1 });
+    const running = context.relay([...FLAGS, "--partition-by", "day=at", "--on-drop", "keep"]);
+    await running.waitForLine(/Ready/);
+    await data.drop();
+    await running.waitForLine(/A collection was dropped/);
+    await data.insertOne({ _id: 1, at: new Date(5e9), n: 2 });
+    await assertInPlace(context, "day=at");
+    assert.equal((await running.kill()).code, 0);
+  },
+);
+
+cratedbTest("relay() marks one row of a document whose move was interrupted", async (context) => {
+  const { sql } = context;
+  const data = dataOf(context);
+  await data.insertOne({ _id: 1, at: new Date(0), n: 1 });
+  const running = context.relay([...FLAGS, "--partition-by", "day=at", "--deletes", "soft"]);
+  await running.waitForLine(/Ready/);
+  await inStep(context);
+  await sql("INSERT INTO data (oid, part, data) (SELECT oid, 86400000, data FROM data)");
+  await sql("REFRESH TABLE data");
+  await data.deleteOne({ _id: 1 });
+  await eventually(async () => assert.equal((await placesInTable(context)).length, 1));
+  await eventually(async () => assert.deepEqual(await sql("SELECT oid FROM data_live"), []));
+  assert.equal((await running.kill()).code, 0);
+});
 
 cratedbTest("relay() refuses a table without the partitions that are asked for", async (context) => {
   await dataOf(context).insertOne({ _id: 1, at: null, n: 1 });

@@ -183,6 +183,24 @@ for (const [step, next] of Object.entries(STEPS)) {
   });
 }
 
+cratedbTest("rebuild adds the column cdc, and leaves out a shape that CrateDB refuses", async (context) => {
+  const area = { type: "Polygon", coordinates: [[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]] };
+  const data = context.mongodb.db(context.database).collection<Document & { _id: number }>("data");
+  await data.insertMany([{ _id: 1, area }, { _id: 2 }]);
+  const types = { area: "geo_shape" };
+  await using file = await fileOf(context, { types });
+  assert.equal((await file.run("cdc-relay", "--snapshot", "only")).code, 0);
+  await using marking = await fileOf(context, { types, deletes: "soft" });
+  const { code, stderr } = await marking.run("rebuild", `${context.database}.data`);
+  assert.equal(code, 0, stderr);
+  const relay = marking.relay();
+  await relay.waitForLine(/Ready/);
+  await data.deleteOne({ _id: 2 });
+  const verified = await marking.run("verify", "--settle", "60s");
+  assert.equal(verified.code, 0, verified.stdout);
+  assert.deepEqual(await context.sql("SELECT oid FROM data WHERE cdc['op'] = 'delete'"), [{ oid: "2" }]);
+});
+
 cratedbTest("rebuild needs a table", async (context) => {
   const { args, env } = rebuildCall(context, []);
   const { code, stderr } = await run(args, { env });

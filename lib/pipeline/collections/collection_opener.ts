@@ -4,6 +4,7 @@ import { firstKeptNow } from "../../mapping/partition.ts";
 import { type ColumnPolicy, openColumnPolicy } from "../../sink/columns/column_policy.ts";
 import type { Transports } from "../../sink/columns/rebuild.ts";
 import { SinkError } from "../../sink/connection/sink_error.ts";
+import type { Transport } from "../../sink/connection/transport.ts";
 import type { WriteLimits } from "../../sink/connection/write_pace.ts";
 import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.ts";
 import { isMetadataTable } from "../../sink/metadata/metadata_tables.ts";
@@ -11,8 +12,14 @@ import type { SavedCollections } from "../../sink/metadata/saved_collections.ts"
 import { isSameTable, quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
 import { createLiveView, liveViewOf } from "../../sink/table/live_view.ts";
 import { shardsFor } from "../../sink/table/shards.ts";
-import { openTable } from "../../sink/table/target_table.ts";
-import { errorOfOpening, isUnusableTable, UnusableTableError } from "../../sink/table/unusable_table.ts";
+import { selectPart } from "../../sink/table/row_reader.ts";
+import { type OpenedTable, openTable } from "../../sink/table/target_table.ts";
+import {
+  errorOfOpening,
+  isUnusableTable,
+  unusableTable,
+  UnusableTableError,
+} from "../../sink/table/unusable_table.ts";
 import { Writer } from "../../sink/table/writer.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { Share } from "../../source/documents/share.ts";
@@ -23,6 +30,7 @@ import type { MemoryBudget } from "../../util/garbage.ts";
 import type { Names, RelaySettings } from "../settings.ts";
 import type { Emit } from "../status/events.ts";
 import { deadLetterLimit } from "./dead_letter_limit.ts";
+import { type Place, placeOf } from "./row_changes.ts";
 import { TableApplier } from "./table_applier.ts";
 import type { TableOwners } from "./table_owners.ts";
 
@@ -54,6 +62,7 @@ export interface OpenerDeps {
   readonly shardKeyOf: (namespace: Namespace) => Promise<ShardKey>;
   /** The size of a collection. @default {unknown} */
   readonly bytesOf?: (namespace: Namespace) => Promise<number | undefined>;
+  readonly isFollowing: (namespace: Namespace) => boolean;
   /** Whether the snapshot is not planned yet. */
   readonly isStarting: () => boolean;
   readonly signal: AbortSignal;
@@ -116,6 +125,9 @@ export class CollectionOpener {
       log.warn("The view without deleted rows is missing: another table or view has its name", { view });
     }
     const shardKey = await shardKeyOf(namespace);
+    if (partitionBy && !table.isNew) {
+      await checkParts(patient, table, { partitioning: partitionBy, shardKey });
+    }
     const applier = new TableApplier({
       ...this.#deps,
       namespace,
@@ -135,6 +147,7 @@ export class CollectionOpener {
         return own.map(({ oid }) => oid);
       },
       shardKey,
+      isFollowing: () => this.#deps.isFollowing(namespace),
       garbage: memory.garbage,
     });
     return { applier, columns, wasDropped: isKnown && table.isNew, isMoved, isUnrecovered };
@@ -187,6 +200,21 @@ export class CollectionOpener {
       this.release(namespace);
       throw errorOfOpening(error, { hasRows: isKnown });
     }
+  }
+}
+
+const CHECKED_ROWS = 1_000;
+
+/** @throws UnusableTableError for rows in other partitions than those in which a relay would look for them */
+async function checkParts(transport: Transport, table: OpenedTable, place: Place): Promise<void> {
+  const columns = `oid, ${selectPart(table.partType ?? "text")}`;
+  const sql = `SELECT ${columns} FROM ${quoteTable(table)} LIMIT ${CHECKED_ROWS}`;
+  for (const [oid, part] of (await transport.query(sql)).rows) {
+    if ([undefined, String(part)].includes(placeOf(String(oid), place).part)) continue;
+    throw unusableTable(table, [{
+      what: "its rows are in other partitions than --partition-by names",
+      isDesign: true,
+    }]);
   }
 }
 

@@ -18,7 +18,8 @@ import { Drops } from "./drops.ts";
 import type { TableApplier } from "./table_applier.ts";
 import { TableOwners } from "./table_owners.ts";
 
-export interface CollectionsOptions extends Omit<OpenerDeps, "owners" | "saved" | "isStarting"> {
+export interface CollectionsOptions
+  extends Omit<OpenerDeps, "owners" | "saved" | "isStarting" | "isFollowing"> {
   readonly settings: OpenerDeps["settings"] & Pick<RelaySettings, "scope">;
   readonly causalReader: Pick<CausalReader, "exists" | "time">;
 }
@@ -48,6 +49,7 @@ export class Collections {
       owners,
       saved,
       isStarting: () => !this.states.hasStarted,
+      isFollowing: (namespace) => this.states.find(namespace)?.state.name === "following",
       emit: (event) => {
         if (event.type === "tableWritten") this.#onWritten(event);
         options.emit(event);

@@ -135,22 +135,27 @@ export function splitRows(
   return result;
 }
 
-/** Where the rows of a table are. */
-interface Place {
+/** What determines where the rows of a table are. */
+export interface Place {
   readonly partitioning?: Partitioning | undefined;
   readonly shardKey: ShardKey;
-  readonly settings: Pick<CollectionSettings, "deletes">;
+}
+
+interface MovingDeps extends Place {
+  readonly settings: Pick<CollectionSettings, "deletes" | "onDrop">;
+  /** Whether the table has the rows of all documents, and no stale ones. @default {yes} */
+  readonly isFollowing?: (() => boolean) | undefined;
 }
 
 /** Rows that may have one in another partition. */
 export function mayHaveMoved(
   rows: readonly Row[],
   upserts: readonly RowChange[],
-  { partitioning, settings }: Place,
+  { partitioning, settings: { deletes, onDrop }, isFollowing = () => true }: MovingDeps,
 ): readonly Row[] {
   if (!partitioning || isFixed(partitioning)) return [];
   // The row of a deleted document may have stayed.
-  const areAlone = settings.deletes === "hard";
+  const areAlone = deletes === "hard" && onDrop !== "keep" && isFollowing();
   const isNew = new Set(upserts.flatMap(({ oid, isNew }) => isNew && areAlone ? [oid] : []));
   return rows.filter(({ oid }) => !isNew.has(oid));
 }

@@ -25,7 +25,7 @@ import {
   type Split,
   splitRows,
 } from "./row_changes.ts";
-import { writeRows } from "./write_rows.ts";
+import { writeRows } from "../../sink/table/write_rows.ts";
 import type { Emit } from "../status/events.ts";
 import type { CollectionSettings } from "../settings.ts";
 import { type Stage, timed } from "../status/stages.ts";
@@ -44,6 +44,8 @@ export interface TableApplierDeps extends CdcDeps {
   readonly ownKeys: (oids: readonly string[]) => Promise<readonly string[]>;
   /** The fields beside `_id` that name a row. */
   readonly shardKey: ShardKey;
+  /** Whether the table has the rows of all documents, and no stale ones. @default {yes} */
+  readonly isFollowing?: () => boolean;
   readonly garbage: MemoryBudget["garbage"];
   readonly log: Logger;
   readonly emit: Emit;
@@ -222,7 +224,7 @@ export class TableApplier {
     };
     let outcome = await attempt();
     while (!outcome) outcome = await attempt();
-    const { letters: unstorable, overflowed, unshadowed } = outcome;
+    const { letters: unstorable, overflowed, unshadowed, unfit } = outcome;
     const written = upserts.length - unstorable.length;
     const refused = changes.flatMap(({ oid, refusal: error }) =>
       error === undefined ? [] : { oid, error, document: null }
@@ -245,7 +247,8 @@ export class TableApplier {
     this.dirty = true;
     const deletes = deleted.length - refused.length;
     const counts = { upserts: written, deletes, overflowed, deadLetters: added.length };
-    emit({ type: "tableWritten", namespace, ...counts, ...unshadowed > 0 && { unshadowed } });
+    const misfits = { ...unshadowed > 0 && { unshadowed }, ...unfit > 0 && { unfit } };
+    emit({ type: "tableWritten", namespace, ...counts, ...misfits });
   }
 
   /**
@@ -255,7 +258,7 @@ export class TableApplier {
    * (widened, inferred by CrateDB, or in a table that another process has swapped): split and write again
    */
   async #writeSplit(
-    { version, rows, letters, overflowed, expired, unshadowed }: Split,
+    { version, rows, letters, overflowed, expired, unshadowed, unfit }: Split,
     upserts: readonly (RowChange & KeyedRow)[],
     deleted: readonly RowChange[],
   ) {
@@ -286,6 +289,7 @@ export class TableApplier {
         letters: dead,
         overflowed: overflowed.filter((oid) => !errors.has(oid)).length,
         unshadowed: unshadowed + written.unshadowed,
+        unfit,
       };
     });
   }

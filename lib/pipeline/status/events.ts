@@ -36,6 +36,8 @@ export interface TableWrite extends Counts {
   readonly namespace: Namespace;
   /** Rows that lack a value in `geo` or `vector`, because the document's does not fit there. @default {0} */
   readonly unshadowed?: number;
+  /** Rows whose document has no value for its partition. @default {0} */
+  readonly unfit?: number;
 }
 
 /** Columns that were added to a collection's table, or widened in it. */

@@ -23,6 +23,7 @@ import { asDesigned } from "../table/designed_columns.ts";
 import type { Row } from "../table/row.ts";
 import { definedColumns } from "../table/show_create_table.ts";
 import { existingTable, type TargetTable } from "../table/target_table.ts";
+import { writeRows } from "../table/write_rows.ts";
 import { Writer, type WriterOptions } from "../table/writer.ts";
 import { columnTree } from "../table/column_definition.ts";
 import { copyRows, countRows } from "./copy_rows.ts";
@@ -204,17 +205,14 @@ export class Rebuilder {
 
   /** The new table as rows are written to it, with its columns below `data`. */
   async #create(transport: Transport, { create, design }: Redefinition, workTable: TableName) {
-    const statements = create(workTable);
-    const run = async () => {
-      for (const each of statements) await transport.query(each);
-    };
+    const statement = create(workTable);
     if (!design) {
-      await run();
+      await transport.query(statement);
       // The rows are copied with the columns beside `data`, which stay.
       const to: TargetTable = { ...this.#options.table, ...workTable, cdc: undefined, shadows: {} };
-      return { to, columns: columnTree(definedColumns(statements.join(";\n"))) };
+      return { to, columns: columnTree(definedColumns(statement)) };
     }
-    await asDesigned(this.#options.table, design, run);
+    await asDesigned(this.#options.table, design, () => transport.query(statement));
     const made = await existingTable(transport, workTable, design);
     if (!made) throw new RebuildError("the new table was dropped", true);
     const inferred = design.columns === "dynamic";
@@ -256,7 +254,7 @@ export class Rebuilder {
         if (!row) leftOut++;
         return row ? [row] : [];
       });
-      const [refused] = await writer.upsert(rows);
+      const { refused: [refused] } = await writeRows(writer, rows);
       if (refused) throw new RebuildError(`row ${refused.oid} cannot be moved: ${refused.error}`, false);
       read += page.length;
       if (read % LOGGED_ROWS === 0) log.info("Rebuilding a table", { table: quoteTable(table), rows: read });

@@ -1,7 +1,6 @@
 /** What a rebuild makes of a table: another definition, and what its rows become. */
 import type { Column } from "../../mapping/column_tree.ts";
 import type { StoredRow } from "../../mapping/split_document.ts";
-import { jsonBytes } from "../../util/json_writer.ts";
 import type { TableName } from "../sql/names.ts";
 import type { Row, RowKey } from "../table/row.ts";
 import type { TableDesign } from "../table/table_design.ts";
@@ -14,8 +13,8 @@ export interface OldRow extends StoredRow, RowKey {
 
 /** Another definition of a table, and what its rows become. */
 export interface Redefinition {
-  /** The statements that create the new table under a name. */
-  readonly create: (table: TableName) => readonly string[];
+  /** The statement that creates the new table under a name. */
+  readonly create: (table: TableName) => string;
   /** What the new table is like if all rows are written anew. Without, rows are copied, and then some change. */
   readonly design?: TableDesign;
   /** SQL condition for the rows that may change, or that the new table has. */
@@ -25,11 +24,3 @@ export interface Redefinition {
   /** Is called after the swap, with the milliseconds that the rebuild has taken. */
   readonly onDone: (ms: number) => void;
 }
-
-/** A row with the key and the partition of another one. */
-export const rowOf = ({ oid, part }: RowKey, { data, overflow }: StoredRow): Row => ({
-  oid,
-  ...part !== undefined && { part },
-  data: jsonBytes(data),
-  overflow: overflow === null ? null : jsonBytes(overflow),
-});

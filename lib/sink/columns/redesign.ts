@@ -19,19 +19,17 @@ import { CRATEDB } from "../sql/dialect.ts";
 import { columnName, quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import { IS_LIVE, needsCdc } from "../table/cdc_column.ts";
 import { columnTree, typeName, typeText } from "../table/column_definition.ts";
-import { missingColumns } from "../table/designed_columns.ts";
 import { type DefinedColumn, definedColumns } from "../table/show_create_table.ts";
 import { settingsIn, shadowsOf, shardsIn, tableDefinition, type TableDesign } from "../table/table_design.ts";
 import type { TargetTable } from "../table/target_table.ts";
 import { UnusableTableError } from "../table/unusable_table.ts";
-import type { OldRow, Redefinition } from "./redefinition.ts";
+import type { Redefinition } from "./redefinition.ts";
 
 export interface Redesign {
   readonly design: TableDesign;
   /** The first partition that is kept: rows in older ones are left out. */
   readonly firstKept: number;
-  /** Is called after the swap. `unsure` counts rows whose partition only their document tells. */
-  readonly onDone: (done: { readonly ms: number; readonly unsure: number }) => void;
+  readonly onDone: Redefinition["onDone"];
 }
 
 const OWN_COLUMNS: readonly string[] = ["oid", "data", "overflow", "part", "cdc", "geo", "vector"];
@@ -61,7 +59,6 @@ export function redesigned(
   const data = dataText(table, defined, existing, design);
   const { partitionBy } = design;
   const shadows = Object.entries(shadowsOf(design.types));
-  let unsure = 0;
   return {
     design,
     create: (copy) => {
@@ -72,33 +69,26 @@ export function redesigned(
         shards: design.shards ?? shardsIn(definition),
         with: { ...kept, ...replicas !== undefined && { number_of_replicas: replicas }, ...design.with },
       };
-      const statement = `CREATE TABLE ${quoteTable(copy)} ${tableDefinition(CRATEDB, all, data)}`;
-      return [
-        statement,
-        ...missingColumns(copy, statement, design).map((clause) =>
-          `ALTER TABLE ${quoteTable(copy)} ${clause}`
-        ),
-      ];
+      return `CREATE TABLE ${quoteTable(copy)} ${tableDefinition(CRATEDB, all, data)}`;
     },
     // Without `cdc`, a marked row would be one of a document.
     rows: table.cdc && !needsCdc(design) ? IS_LIVE : "TRUE",
     changed: (row, columns) => {
       const { oid, cdc } = row;
       const document = storedDocument(row, existing);
-      const part = partitionBy && partOfRow(row, document, partitionBy);
-      if (part && Number(part.part) < firstKept && part.part !== unfitPart(partitionBy)) return undefined;
-      if (part?.isUnsure) unsure++;
+      const part = partitionBy && partOfRow(oid, document, partitionBy);
+      if (part !== undefined && part !== "0" && Number(part) < firstKept) return undefined;
       const { data, overflow } = splitDocument(document, columns);
       return {
         oid,
         data,
         overflow,
-        ...part && { part: part.part },
+        part,
         ...cdc !== null && { cdc: jsonBytes(cdc) },
         shadows: Object.fromEntries(shadows.map(([name, each]) => [name, shadowOf(document, each).json])),
       };
     },
-    onDone: (ms) => onDone({ ms, unsure }),
+    onDone,
   };
 }
 
@@ -151,25 +141,11 @@ function checkAmounts(table: TableName, path: readonly string[], known: Column, 
   );
 }
 
-/** What an ObjectId, a timestamp of MongoDB, or a date without a column of dates becomes. */
-const MAY_BE_TIMES: readonly number[] = [BsonType.string, BsonType.document, BsonType.int64];
-
-/** The partition of a row, and whether its document may name another one. */
-function partOfRow(
-  { oid }: OldRow,
-  document: Uint8Array,
-  by: PartitionBy,
-): { readonly part: Part; readonly isUnsure?: boolean } {
-  const whole = documentValue(document);
-  if (isFixed(by)) {
-    // The key of a sharded collection has the `_id` beside other fields.
-    const isPart = oid.startsWith("{") && valueAt(whole, ["_id"])?.type !== BsonType.document;
-    const { id } = rowKeyOf(oid, isPart ? by.path : []);
-    return { part: (id ? partOfId(id, by) : partOf(document, by)) ?? unfitPart(by) };
-  }
-  const type = valueAt(whole, by.path)?.type ?? BsonType.null;
-  return {
-    part: partOf(document, by) ?? unfitPart(by),
-    isUnsure: by.unit !== "value" && MAY_BE_TIMES.includes(type),
-  };
+/** The partition of a row. An ObjectId or a timestamp of MongoDB in another field is no time in a row. */
+function partOfRow(oid: string, document: Uint8Array, by: PartitionBy): Part {
+  if (!isFixed(by)) return partOf(document, by) ?? unfitPart(by);
+  // The key of a sharded collection has the `_id` beside other fields.
+  const isPart = oid.startsWith("{") && valueAt(documentValue(document), ["_id"])?.type !== BsonType.document;
+  const { id } = rowKeyOf(oid, isPart ? by.path : []);
+  return (id ? partOfId(id, by) : partOf(document, by)) ?? unfitPart(by);
 }

@@ -1,13 +1,15 @@
 /** Rebuilds tables to widen columns: a BIGINT column that meets `20.5` becomes DOUBLE PRECISION. */
 import { arraysOf, type ColumnPath, innermost } from "../../mapping/column_tree.ts";
 import { isWidened, MAX_EXACT } from "../../mapping/column_types.ts";
-import { remapRow } from "../../mapping/remap_row.ts";
+import { splitDocument } from "../../mapping/split_document.ts";
+import { storedDocument } from "../../mapping/stored_document.ts";
+import { jsonOfBytes } from "../../util/json_writer.ts";
 import { queryNumber } from "../connection/transport.ts";
 import { quoteTable, subscript } from "../sql/names.ts";
 import { redefined } from "../table/show_create_table.ts";
 import { Rebuilder, type RebuildOptions, type Transports } from "./rebuild.ts";
 import { isBackupRunning } from "./rebuild_guards.ts";
-import { type Redefinition, rowOf } from "./redefinition.ts";
+import type { Redefinition } from "./redefinition.ts";
 
 export interface WideningOptions extends RebuildOptions {
   readonly widen: "on" | "off";
@@ -74,20 +76,22 @@ export class Widening {
     const rows = await queryNumber(this.#transports.patient, `SELECT count(*) FROM ${quoteTable(table)}`);
     if (rows > widenRows) return this.#keep(narrow, `it has ${rows} rows, more than --widen-rows`);
     const columns = narrow.map(subscript);
+    const before = tableSchema.columns;
     return {
-      create: (copy) => [
+      create: (copy) =>
         redefined(
           tableSchema.definition,
           copy,
           ({ path: [top, ...path], type }) =>
             top === "data" && columns.includes(subscript(path)) ? widerType(type) : type,
         ),
-      ],
       rows: narrow.flatMap((path) => rowsToChange(subscript(path), this.#arraysAbove(path)))
         .join(" OR "),
-      changed: (row, tree) => {
-        const moved = remapRow(row, tree, narrow);
-        return moved && rowOf(row, moved);
+      changed: ({ oid, part, ...row }, tree) => {
+        const { data, overflow } = splitDocument(storedDocument(row, before), tree);
+        const isSame = jsonOfBytes(data) === row.data &&
+          (overflow && jsonOfBytes(overflow)) === row.overflow;
+        return isSame ? undefined : { oid, part, data, overflow };
       },
       onDone: (duration_ms) => {
         log.info("Widened to DOUBLE PRECISION", { columns: columns.join(", "), duration_ms });

@@ -6,6 +6,7 @@ import { UserError } from "../../util/errors.ts";
 import { type Parameter, type Result, STATEMENT_LIMIT_MS, type Transport } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import type { ColumnType } from "./status_view.ts";
+import type { StreamName } from "./stream_rows.ts";
 
 export interface LeaseOptions<Column extends string> {
   /** Has `owner TEXT`, `lease_until TIMESTAMP WITH TIME ZONE`, and the columns below. */
@@ -249,3 +250,19 @@ export class Lease<Column extends string> implements AsyncDisposable {
     return (await this.#query(sql, parameters)).count;
   }
 }
+
+/** The lease of a stream that another program than its relay takes. */
+export const leaseOfStream = (
+  transport: Transport,
+  { schema, stream, lease, clock }: StreamName & Pick<LeaseOptions<never>, "lease" | "clock">,
+): Lease<never> =>
+  new Lease(transport, {
+    table: { schema, name: "cdc_position" },
+    keyColumn: "stream",
+    key: stream,
+    columns: [],
+    lease,
+    clock,
+    holds: `follows this stream: ${stream}`,
+    takesOver: `has taken over this stream: ${stream}`,
+  });

@@ -56,18 +56,11 @@ export function tableDefinition(
   { columns, partitionBy, shards, replicas, types, fulltext = [], with: further = {}, ...cdc }: TableDesign,
   data = types?.data ? typeText(types.data) : dataDefinition[columns],
 ): string {
-  if (partitionBy && isJsonb) {
-    throw new UnusableTableError(`${name} has no partitions by a key beside oid`, {
-      hint: "Remove partitionBy.",
-    });
-  }
-  if (needsCdc(cdc) && isJsonb) {
-    throw new UnusableTableError(`--deletes soft and --metadata on need CrateDB: the server is ${name}`, {
+  if (isJsonb && (partitionBy || types || fulltext.length > 0 || needsCdc(cdc))) {
+    const settings = "--partition-by, types, fulltext, --deletes soft and --metadata on";
+    throw new UnusableTableError(`${settings} need CrateDB: the server is ${name}`, {
       hint: "Leave them out. --deletes keep is possible.",
     });
-  }
-  if (isJsonb && (types || fulltext.length > 0)) {
-    throw new UnusableTableError(`${name} has no columns below data`, { hint: "Remove types and fulltext." });
   }
   const part = partitionBy && PART_COLUMNS[partTypeOf(partitionBy)];
   const shadows = Object.entries(shadowsOf(types)).map(([shadow, column]) =>

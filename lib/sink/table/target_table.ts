@@ -1,6 +1,6 @@
 /** Opens the table that documents are written to. */
 import { SHADOWS } from "../../mapping/designed_types.ts";
-import { type PartitionBy, type PartType, partTypeOf } from "../../mapping/partition.ts";
+import { type PartType, partTypeOf } from "../../mapping/partition.ts";
 import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { hasCdc } from "./cdc_column.ts";
@@ -66,7 +66,10 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
   return { ...changed, isNew: !existing, lacksShadows };
 }
 
-type ShapeOf = Pick<OpenTableOptions, "partitionBy" | "metadata" | "types" | "fulltext">;
+interface ShapeOf extends Pick<OpenTableOptions, "partitionBy" | "metadata" | "types" | "fulltext"> {
+  /** Whether the partitions may be any, in place of those asked for. @default {false} */
+  readonly hasAnyParts?: boolean;
+}
 
 /** A table that exists; undefined for none. Changes nothing. @throws UnusableTableError if it does not fit */
 export async function existingTable(
@@ -80,24 +83,6 @@ export async function existingTable(
     : opened(table, design, transport, definition, { isNew: false });
 }
 
-/** Of each type of `part`, a setting that has it. */
-const ANY_PARTITIONS: Readonly<Record<PartType, PartitionBy>> = {
-  bigint: { unit: "day", path: [] },
-  text: { unit: "value", path: [] },
-};
-
-/** A table that exists, with the key and the partitions that it has; undefined for none. @throws UnusableTableError */
-export async function existingAsItIs(
-  transport: Transport,
-  table: TableName,
-): Promise<OpenedTable | undefined> {
-  const definition = await readDefinition(transport, table);
-  if (definition === undefined) return undefined;
-  const found = partitionsIn(definition, topTypes(definition)("part"));
-  const design = found && found !== "none" ? { partitionBy: ANY_PARTITIONS[found] } : {};
-  return opened(table, design, transport, definition, { isNew: false });
-}
-
 /** The first word of the type of each column that is below no other. */
 const topTypes = (definition: string) => {
   const columns = definedColumns(definition).filter(({ path }) => path.length === 1);
@@ -106,7 +91,7 @@ const topTypes = (definition: string) => {
 
 function opened(
   table: TableName,
-  { partitionBy, metadata, types, fulltext }: ShapeOf,
+  { partitionBy, metadata, types, fulltext, hasAnyParts = false }: ShapeOf,
   { dialect }: Transport,
   definition = "",
   { isNew }: Pick<OpenedTable, "isNew">,
@@ -115,8 +100,8 @@ function opened(
   if (kind) throw otherKind(table, kind.toLowerCase());
   const columns = definedColumns(definition);
   const typeOf = topTypes(definition);
-  const wanted = partitionBy ? partTypeOf(partitionBy) : "none";
   const partitions = partitionsIn(definition, typeOf("part"));
+  const wanted = hasAnyParts && partitions || (partitionBy ? partTypeOf(partitionBy) : "none");
   const faults = [
     partitions === wanted ? [] : { what: KEY_FAULTS[wanted], isDesign: partitions !== undefined },
     typeOf("data") === dialect.dataType

@@ -85,6 +85,7 @@ export class Writer {
   /** Deletes a row that the server does not mark, although it gives no error. */
   async #mark(rows: readonly RowKey[], cdc: Uint8Array): Promise<void> {
     let left = rows;
+    if (this.#table.partType && rows.some(({ part }) => part === undefined)) await this.#leaveOne(rows);
     for (let tries = 0;; tries++) {
       const live = new Set((await this.#select(this.#sql.liveOf, left)).map(([oid]) => oid));
       left = left.filter(({ oid }) => live.has(oid));
@@ -93,6 +94,12 @@ export class Writer {
       if (await this.#changeVisible(left, this.#sql.mark, { json: [cdc] }) === left.length) return;
       await this.refresh();
     }
+  }
+
+  /** A relay that was killed may have left a row in two partitions. */
+  async #leaveOne(rows: readonly RowKey[]): Promise<void> {
+    const places = await this.#select(this.#sql.partsOf, rows);
+    await this.deleteMoved(places.map(([oid = "", part]) => ({ oid, part })));
   }
 
   /** Rows of these keys. */
@@ -111,7 +118,7 @@ export class Writer {
   }
 
   /** Deletes the rows that these have in other partitions. Refreshes first, like {@linkcode delete}. */
-  async deleteMoved(rows: readonly Row[]): Promise<void> {
+  async deleteMoved(rows: readonly RowKey[]): Promise<void> {
     if (rows.length === 0) return;
     await this.refresh();
     const partOf = new Map(rows.map(({ oid, part }) => [oid, part]));

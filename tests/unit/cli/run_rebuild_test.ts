@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { rebuiltText, streamOf } from "../../../lib/cli/run_rebuild.ts";
+import { streamOf } from "../../../lib/cli/run_rebuild.ts";
 import { rebuildTarget } from "../../../lib/config/config.ts";
 import { Scope } from "../../../lib/source/documents/scope.ts";
 
@@ -21,15 +21,6 @@ Deno.test("rebuildTarget() is a collection, whose name may have dots", () => {
 Deno.test("streamOf() is the stream that follows the collection", () => {
   const [shop, other] = [stream("shop"), stream("weather")];
   assert.equal(streamOf([other, shop], ORDERS), shop);
-  assert.throws(() => streamOf([other], ORDERS), { message: "No stream follows shop.orders: weather.*" });
+  assert.throws(() => streamOf([other], ORDERS), { message: /^No stream follows shop.orders: weather/ });
   assert.throws(() => streamOf([shop, stream("sh*")], ORDERS), { message: /^Several streams follow/ });
-});
-
-Deno.test("rebuiltText() names verify for rows of unknown partitions", () => {
-  const rebuilt = { table: '"shop"."orders"', rows: 2, ms: 1_500, unsure: 0 };
-  assert.equal(rebuiltText(rebuilt, ORDERS), 'Rebuilt "shop"."orders": 2 rows in 1.5 s');
-  assert.match(
-    rebuiltText({ ...rebuilt, unsure: 1 }, ORDERS),
-    /\n1 rows may .*--collection orders --repair$/,
-  );
 });

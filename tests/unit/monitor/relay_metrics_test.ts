@@ -33,7 +33,10 @@ Deno.test("RelayMetrics counts events and rows by collection and operation", asy
   const { emit, samples } = metricsOf();
   emit({ type: "eventsRead", namespace: ORDERS, operations: new Map([["insert", 5], ["delete", 1]]) });
   emit({ type: "eventsRead", namespace: ORDERS, operations: new Map([["insert", 2]]) });
-  emit({ type: "tableWritten", ...write({ upserts: 7, deletes: 1, overflowed: 2, unshadowed: 4 }) });
+  emit({
+    type: "tableWritten",
+    ...write({ upserts: 7, deletes: 1, overflowed: 2, unshadowed: 4, unfit: 5 }),
+  });
   emit({ type: "tableWritten", ...write({ namespace: USERS, upserts: 1, deadLetters: 3 }) });
   assert.deepEqual(await samples("cdc_relay_events_total"), [
     'cdc_relay_events_total{collection="shop.orders",operation="insert"} 7',
@@ -52,6 +55,10 @@ Deno.test("RelayMetrics counts events and rows by collection and operation", asy
   assert.deepEqual(await samples("cdc_relay_unshadowed_rows_total"), [
     'cdc_relay_unshadowed_rows_total{collection="shop.orders"} 4',
     'cdc_relay_unshadowed_rows_total{collection="shop.users"} 0',
+  ]);
+  assert.deepEqual(await samples("cdc_relay_unfit_partitions_total"), [
+    'cdc_relay_unfit_partitions_total{collection="shop.orders"} 5',
+    'cdc_relay_unfit_partitions_total{collection="shop.users"} 0',
   ]);
   assert.deepEqual(await samples("cdc_relay_dead_letters_total"), [
     'cdc_relay_dead_letters_total{collection="shop.orders"} 0',

@@ -3,7 +3,12 @@ import type { Passing } from "../../../lib/verify/result.ts";
 import { count } from "../../../lib/verify/scan.ts";
 
 /** Counts of documents, one after the other; the last one stays. */
-const counting = (documents: number[], rows: number, relay: Passing = "passed", { seeksExtra = true } = {}) =>
+const counting = (
+  documents: number[],
+  rows: number,
+  relay: Passing = "passed",
+  { seeksExtra = true, seeksMissing = true } = {},
+) =>
   count({
     documents: () => Promise.resolve(documents.length > 1 ? documents.shift() ?? 0 : documents[0] ?? 0),
     rows: () => Promise.resolve(rows),
@@ -11,6 +16,7 @@ const counting = (documents: number[], rows: number, relay: Passing = "passed", 
     pass: () => Promise.resolve(relay),
     generations: 3,
     seeksExtra,
+    seeksMissing,
   });
 
 Deno.test("count() judges the rows if the number of documents did not change", async () => {
@@ -33,6 +39,10 @@ Deno.test("count() reports changing documents after the last count", async () =>
 Deno.test("count() counts once if no relay runs", async () => {
   const { documents, missing, extra, changing } = await counting([1, 2, 3], 6, "not running");
   assert.deepEqual([documents, missing, extra, changing], [1, 0, 6, 0]);
+});
+
+Deno.test("count() misses no row if expired documents have none", async () => {
+  assert.equal((await counting([7], 6, "passed", { seeksMissing: false })).missing, 0);
 });
 
 Deno.test("count() takes no row for one too many if rows of deleted documents stay", async () => {

@@ -39,11 +39,19 @@ Deno.test("coalesce() with marks: a delete has the last document before it", () 
 
 Deno.test("mayHaveMoved() are rows of inserts, too, if a deleted row may have stayed", () => {
   const row = { oid: "a", data: new Uint8Array(), overflow: null };
-  const moved = (deletes: "hard" | "soft" | "keep") =>
+  const moved = (
+    deletes: "hard" | "soft" | "keep",
+    onDrop: "drop" | "keep" = "drop",
+    isFollowing?: () => boolean,
+  ) =>
     mayHaveMoved([row], [{ ...to("a", 1), isNew: true }], {
       partitioning: { unit: "month", path: ["at"] },
       shardKey: [],
-      settings: { deletes },
+      settings: { deletes, onDrop },
+      isFollowing,
     }).length;
-  assert.deepEqual((["hard", "soft", "keep"] as const).map(moved), [0, 1, 1]);
+  assert.deepEqual([moved("hard"), moved("soft"), moved("keep")], [0, 1, 1]);
+  assert.equal(moved("hard", "keep"), 1);
+  // A snapshot has not removed stale rows yet.
+  assert.equal(moved("hard", "drop", () => false), 1);
 });

@@ -381,7 +381,11 @@ const timed = (n: number, time: string) => change({ n, at: new Date(time) } as {
 const MARCH = String(Date.UTC(2026, 2));
 
 Deno.test("TableApplier writes rows with their partitions, and looks for what they have left unless they are new", async () => {
-  const { applier, written, done } = applierOf({ partitioning: BY_MONTH, refuses: (oid) => oid === "3" });
+  const { applier, written, done } = applierOf({
+    partitioning: BY_MONTH,
+    onDrop: "drop",
+    refuses: (oid) => oid === "3",
+  });
   await applier.apply([
     { ...timed(1, "2026-03-05"), operation: "insert" },
     { ...timed(2, "2026-03-06"), operation: "update" },

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { Rebuilder, type RebuildFailure } from "../../../../lib/sink/columns/rebuild.ts";
-import { type Redefinition, rowOf } from "../../../../lib/sink/columns/redefinition.ts";
+import type { Redefinition } from "../../../../lib/sink/columns/redefinition.ts";
 import { TableSchema } from "../../../../lib/sink/columns/table_schema.ts";
 import { redefined } from "../../../../lib/sink/table/show_create_table.ts";
+import { jsonBytes } from "../../../../lib/util/json_writer.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { memoryTable } from "../../../support/memory_lease_table.ts";
 
@@ -13,11 +14,10 @@ const DEFINITION =
 
 /** `n` becomes DOUBLE PRECISION, and moves from `overflow` to `data` in all rows. */
 const change = (done: number[] = []): Redefinition => ({
-  create: (copy) => [
+  create: (copy) =>
     redefined(DEFINITION, copy, ({ path, type }) => path.join() === "data,n" ? "DOUBLE PRECISION" : type),
-  ],
   rows: "overflow IS NOT NULL",
-  changed: ({ oid, overflow }) => rowOf({ oid }, { data: overflow ?? "{}", overflow: null }),
+  changed: ({ oid, overflow }) => ({ oid, data: jsonBytes(overflow ?? "{}"), overflow: null }),
   onDone: (ms) => done.push(ms),
 });
 

@@ -1,6 +1,6 @@
 /** Writes rows with their shadows, or without them. */
-import type { Row } from "../../sink/table/row.ts";
-import type { Writer } from "../../sink/table/writer.ts";
+import type { Row } from "./row.ts";
+import type { Writer } from "./writer.ts";
 
 /** CrateDB refuses what no check foresees, e.g. a polygon that crosses itself: such a row is written without its shadows. */
 export async function writeRows(writer: Pick<Writer, "upsert">, rows: readonly Row[]) {
