@@ -26,19 +26,10 @@ import { JSON_PART, type JsonWriter, QUOTES_BYTES } from "../util/json_writer.ts
  * - `ignored` stores all objects, `jsonb` what PostgreSQL's type keeps unchanged.
  * - `any` stores what the column created for the value would store, `unfit` stores nothing.
  */
-export type Kind = TextKind | NumberKind | OtherKind;
+export type Kind = TextKind | NumberKind | ObjectKind | ShadowKind | "boolean" | "timestamp";
 type TextKind = "text" | "longtext" | "varchar" | "char" | "ip" | "uuid";
 type NumberKind = "bigint" | "inferred" | "integer" | "smallint" | "double" | "real" | "numeric";
-type OtherKind =
-  | "boolean"
-  | "timestamp"
-  | "object"
-  | "array"
-  | "ignored"
-  | "any"
-  | "jsonb"
-  | "unfit"
-  | ShadowKind;
+type ObjectKind = "object" | "array" | "ignored" | "any" | "jsonb" | "unfit";
 export type ShadowKind = "geo_point" | "geo_shape" | "float_vector";
 
 /** Writes a value as JSON. */
@@ -63,11 +54,7 @@ const FLOAT_DIGITS = 6;
 const INT64_END = 2n ** 63n - 1n;
 
 /** A UUID as CrateDB writes it. */
-export const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const UUID_BYTES = 16;
-const UUID_SUBTYPE = 4;
-/** Of its text in BSON. */
-const UUID_TEXT_LENGTH = 36 + STRING_OVERHEAD_BYTES;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Doubles hold integers up to this one exactly; larger ones move to `overflow` when their column is widened. */
 export const MAX_EXACT = 2 ** 53;
@@ -140,9 +127,7 @@ const smallInt32 = (limit: number): Fit =>
 function binary(json: JsonWriter, bytes: Uint8Array, offset: number): void {
   const length = int32At(bytes, offset);
   const subtype = bytes[offset + 4];
-  if ((subtype === 3 || subtype === UUID_SUBTYPE) && length === UUID_BYTES) {
-    return uuid(json, bytes, offset + 5);
-  }
+  if ((subtype === 3 || subtype === 4) && length === 16) return uuid(json, bytes, offset + 5);
   const inner = subtype === 2 ? 4 : 0;
   json.ascii(base64At(bytes, offset + 5 + inner, length - inner));
 }
@@ -159,11 +144,7 @@ function uuid(json: JsonWriter, bytes: Uint8Array, offset: number): void {
 
 /** Not of the older subtype 3, whose bytes each driver puts in an order of its own. */
 const isUuid = (bytes: Uint8Array, offset: number): boolean =>
-  int32At(bytes, offset) === UUID_BYTES && bytes[offset + 4] === UUID_SUBTYPE;
-
-const uuidText = ifAny(text, (bytes, offset, length) => {
-  return length === UUID_TEXT_LENGTH && UUID.test(stringAt(bytes, offset));
-});
+  int32At(bytes, offset) === 16 && bytes[offset + 4] === 4;
 
 function textual(plain: Render): ScalarRow {
   const render: Render = (json, bytes, offset, length) => {
@@ -199,7 +180,7 @@ const STRING: ScalarRow = {
     varchar: shortText,
     char: shortText,
     ip: address,
-    uuid: uuidText,
+    uuid: ifAny(text, (bytes, offset) => UUID.test(stringAt(bytes, offset))),
   },
 };
 const BINARY = textual(binary);

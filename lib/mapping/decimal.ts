@@ -30,9 +30,8 @@ function decimalOf(text: string): Decimal | undefined {
 
 /** Whether two texts are the same number, by all of their digits. @example IN: 1.10, 11E-1 → OUT: true */
 export function isSameDecimal(one: string, other: string): boolean {
-  const [first, second] = [decimalOf(one), decimalOf(other)];
-  return first !== undefined && second !== undefined && first.sign === second.sign &&
-    first.digits === second.digits && first.exponent === second.exponent;
+  const text = JSON.stringify(decimalOf(one));
+  return text !== undefined && text === JSON.stringify(decimalOf(other));
 }
 
 /** The number in plain digits if a NUMERIC stores all of them. @example IN: 1.1E+3, NUMERIC(6, 2) → OUT: 1100; IN: 1.234 → OUT: undefined */

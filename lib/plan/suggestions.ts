@@ -2,7 +2,7 @@
 import type { Document, IndexDescriptionInfo } from "mongodb";
 import { stringify } from "yaml";
 import { isRefusedName } from "../mapping/classify.ts";
-import { arraysOf, type Column, columnAt } from "../mapping/column_tree.ts";
+import { arraysOf, type Column, columnAt, objectColumn } from "../mapping/column_tree.ts";
 import { parseTypes } from "../mapping/designed_types.ts";
 import { inferColumns } from "../mapping/field_counts.ts";
 import { shadowOf } from "../mapping/shadows.ts";
@@ -37,8 +37,6 @@ export async function knownOf(
 
 /** The digits of a decimal of MongoDB are at most 34. */
 const DECIMAL = "numeric(38,10)";
-const DAY_SECONDS = 86_400;
-const HOUR_SECONDS = 3_600;
 
 /**
  * The lines of YAML that design the table, without what its settings have.
@@ -57,16 +55,16 @@ export function suggestionsOf(
   const types: Record<string, string> = {};
   const fulltext: Record<string, unknown> = {};
   const partitions: Record<string, unknown> = {};
-  for (const { name = "text", key, weights, default_language: language, expireAfterSeconds } of indexes) {
+  for (
+    const { name = "text", key, weights, default_language: language, expireAfterSeconds: ttl } of indexes
+  ) {
     for (const [path, kind] of Object.entries(key)) {
       const isPlace = kind === "2dsphere" || kind === "2d";
       if (isPlace && isPossible(path) && !isDesigned("geo", path)) types[path] = placeType(path, sample);
-      if (!expireAfterSeconds || design.partitionBy) continue;
-      const [unit, seconds] = expireAfterSeconds < 2 * DAY_SECONDS
-        ? ["hour", HOUR_SECONDS]
-        : ["day", DAY_SECONDS];
+      if (!ttl || design.partitionBy) continue;
+      const [unit, seconds] = ttl < 2 * 86_400 ? ["hour", 3_600] : ["day", 86_400];
       partitions.partitionBy = { [unit]: path };
-      partitions.keep = `${Math.ceil(expireAfterSeconds / seconds)} ${unit}s`;
+      partitions.keep = `${Math.ceil(ttl / seconds)} ${unit}s`;
     }
     const texts = Object.keys(weights ?? {}).filter((path) => path !== "$**" && isPossible(path));
     if (texts.length === 0 || design.fulltext?.length) continue;
@@ -96,13 +94,10 @@ function placeType(path: string, sample: readonly Uint8Array[]): string {
 }
 
 /** The path with the arrays that its values are in. @example IN: tags, {tags: array of text} → OUT: tags[] */
-const withArrays = (path: string, columns: Column | undefined): string => {
-  const names = path.split(".");
-  return names.map((name, at) => {
-    const column = columns && columnAt(columns, names.slice(0, at + 1));
-    return name + "[]".repeat(arraysOf(column));
-  }).join(".");
-};
+const withArrays = (path: string, columns: Column = objectColumn()): string =>
+  path.split(".").map((name, at, names) =>
+    name + "[]".repeat(arraysOf(columnAt(columns, names.slice(0, at + 1))))
+  ).join(".");
 
 /** @example IN: {properties: {total: {bsonType: "decimal"}, items: {items: {properties: …}}}} → OUT: total, items[].price */
 function* decimalsIn({ bsonType, properties = {}, items }: Document, path = ""): Generator<string> {

@@ -1,5 +1,5 @@
 /** Reads the status of the streams in all schemas, from CrateDB only. */
-import { isUnknownRelation } from "../sink/connection/sink_error.ts";
+import { isSinkError, isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
 import { checkColumns, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
 import {
@@ -11,6 +11,7 @@ import {
 } from "../sink/metadata/status_view.ts";
 import { tableExists } from "../sink/table/create_table.ts";
 import { quoteName, quoteTable, type TableName } from "../sink/sql/names.ts";
+import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import { UserError } from "../util/errors.ts";
 import { grantText, viewerOf } from "./absence.ts";
 
@@ -59,15 +60,37 @@ const MAX_COLLECTIONS = 1_000_000;
 /** The tables that the status needs. A relay creates `cdc_position` last. */
 const TABLES = ["cdc_position", "cdc_collection", "cdc_dead_letter"] as const;
 
+/** Another relay may be creating its tables, or somebody drops a schema. */
+const TRIES = 4;
+const PAUSE_MS = 250;
+
+interface ReadOptions {
+  /** In milliseconds; a larger lag is a problem. */
+  readonly maxLag: number;
+  readonly clock?: Pick<Clock, "wait">;
+}
+
 /**
  * All streams that the user may see, ordered by schema and name.
- * @param options.maxLag in milliseconds; a larger lag is a problem
  * @throws SinkError; UserError if the user sees positions, but not collections or dead letters
  */
 export async function readStreams(
   transport: Transport,
-  { maxLag }: { readonly maxLag: number },
+  { maxLag, clock = SYSTEM_CLOCK }: ReadOptions,
 ): Promise<StreamStatus[]> {
+  for (let left = TRIES - 1;; left--) {
+    try {
+      return await readOnce(transport, maxLag);
+    } catch (error) {
+      const mayPass = error instanceof UserError || isUnknownRelation(error) ||
+        isSinkError(error, "unavailable");
+      if (left === 0 || !mayPass) throw error;
+    }
+    await clock.wait(PAUSE_MS);
+  }
+}
+
+async function readOnce(transport: Transport, maxLag: number): Promise<StreamStatus[]> {
   const tables = await tablesInEverySchema(transport, ...TABLES);
   const positions = tables.filter(({ name }) => name === TABLES[0]);
   for (const { schema } of positions) {

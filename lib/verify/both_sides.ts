@@ -33,11 +33,11 @@ export function bothSides(collection: Collection, shardKey: ShardKey) {
   const { namespace, reader, rows: table, deadLetters, own, clock } = collection;
 
   const keyOf = ({ id, document }: LookedUp): string => rowKeyText(id, document, shardKey);
+  /** Those that do not belong in a partition that has expired. */
   const kept = (documents: readonly LookedUp[]): readonly LookedUp[] => {
-    const { partitionBy, keep } = own;
-    if (!partitionBy || !keep) return documents;
     const first = firstKeptNow(own, clock.now());
-    return documents.filter(({ document }) => !(document && Number(partOf(document, partitionBy)) < first));
+    if (first === -Infinity) return documents;
+    return documents.filter((each) => !(Number(partIn(each, own)) < first));
   };
 
   /** Compares documents with their rows, and counts rows with values in `overflow`. */
@@ -121,11 +121,13 @@ export function bothSides(collection: Collection, shardKey: ShardKey) {
 
 type Own = Pick<CollectionSettings, "omit" | "partitionBy">;
 
+/** The partition that a value of the document names. */
+const partIn = ({ document }: LookedUp, { partitionBy, omit }: Own): Part | undefined =>
+  partitionBy && document ? partOf(withoutFields(document, omit), partitionBy) : undefined;
+
 /** In which partitions the row of a document should be. */
-const partsOf = ({ document }: LookedUp, { partitionBy, omit }: Own): readonly Part[] =>
-  partitionBy && document
-    ? [partOf(withoutFields(document, omit), partitionBy) ?? unfitPart(partitionBy)]
-    : [];
+const partsOf = (found: LookedUp, own: Own): readonly Part[] =>
+  own.partitionBy && found.document ? [partIn(found, own) ?? unfitPart(own.partitionBy)] : [];
 
 const isSame = (found: LookedUp, row: FoundRow | undefined, own: Own): boolean => {
   const { document } = found;
@@ -149,31 +151,28 @@ function unlessUnstorable<T>(make: () => T, otherwise: (reason: string) => T): T
 }
 
 function seenOf(key: RowKey, found: LookedUp | undefined, stored: FoundRow | undefined, own: Own): Seen {
-  const document = found && { text: textOf(found, own), parts: partsOf(found, own).join(", ") };
+  const document = found && [partsOf(found, own).join(", "), textOf(found, own)] as const;
   const row = stored &&
-    {
-      text: normalizeRow(stored.data, stored.overflow, found?.document ?? undefined),
-      parts: stored.parts.join(", "),
-    };
+    [
+      stored.parts.join(", "),
+      normalizeRow(stored.data, stored.overflow, found?.document ?? undefined),
+    ] as const;
   return {
     key,
     oid: key.oid,
     kind: document && row ? "different" : row ? "extra" : "missing",
     paths: document && row ? differencesOf(document, row) : [],
-    document: fingerprint(document && document.text + document.parts),
-    row: fingerprint(row && row.text + row.parts),
+    document: fingerprint(document?.join(" ")),
+    row: fingerprint(row?.join(" ")),
     isOverflowed: stored !== undefined && isOverflowed(stored),
   };
 }
 
-interface Side {
-  readonly text: string;
-  readonly parts: string;
-}
+type Side = readonly [parts: string, text: string];
 
-const differencesOf = (document: Side, row: Side): PathDifference[] => [
-  ...document.parts === row.parts ? [] : [{ path: "part", document: document.parts, row: row.parts }],
-  ...pathDifferences(document.text, row.text),
+const differencesOf = ([document, text]: Side, [row, textOfRow]: Side): PathDifference[] => [
+  ...document === row ? [] : [{ path: "part", document, row }],
+  ...pathDifferences(text, textOfRow),
 ];
 
 /** Copies the key, so that the reply can be freed. */

@@ -207,3 +207,24 @@ faultTest("relay() removes what a widening has left once a backup of CrateDB is 
   await eventually(() => assertNoLeftovers(context));
   await stops(second);
 });
+
+faultTest(
+  "relay() drops expired partitions, or empties them, while CrateDB takes a backup",
+  async (context) => {
+    const { mongodb, database, relay, table } = context;
+    const data = mongodb.db(database).collection<Document & { at: Date }>("data");
+    const rows = Array.from({ length: DOCUMENTS }, (_, _id) => ({ _id, n: 1, text: randomText() }));
+    await data.insertMany(rows.map((each, n) => ({ ...each, at: new Date(n % 2 === 0 ? 5e9 : Date.now()) })));
+    const flags = ["--partition-by", "day=at", "--on-drop", "truncate"];
+    assert.equal((await relay([...flags, "--snapshot", "only"]).status).code, 0);
+    await using backup = await beginBackup(context, table, "minutes");
+    const running = relay([...flags, "--keep", "30 days"]);
+    await running.waitForLine(/Ready/);
+    await data.insertOne({ _id: -1, n: 1, at: new Date() });
+    await eventually(async () => assert.ok((await oidsOf(context, table)).includes("-1")));
+    await data.drop();
+    await eventually(async () => assert.deepEqual(await oidsOf(context, table), []));
+    if (await keepsTables(context)) assert.equal(await backup.state(), "IN_PROGRESS");
+    assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
+  },
+);

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { BSON, type MongoServerError } from "mongodb";
+import { cursorReply } from "../../lib/source/connection/causal_reader.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { inStep } from "../support/compare.ts";
 import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";
@@ -25,7 +27,7 @@ async function followed(context: CratedbContext, count: number): Promise<void> {
 async function catchUp(context: CratedbContext): Promise<void> {
   const running = context.relay(["--batch-size", "2"]);
   await inStep(context);
-  assert.equal((await running.kill()).code, 0);
+  assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
 }
 
 cratedbTest("relay() looks up what a transaction of several batches has changed", async (context) => {
@@ -69,7 +71,32 @@ ownMongodbTest("relay() looks up once more when the primary steps down over it",
   await failNext(context.mongodb, ["aggregate"], 2);
   await data.updateMany({}, { $inc: { n: 1 } });
   await data.deleteOne({ _id: 5 });
-  await running.waitForLine(/MongoDB/);
+  await running.waitForLine(/MongoDB failed/);
   await inStep(context);
-  assert.equal((await running.kill()).code, 0);
+  assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
 }, TEST_COMMANDS);
+
+ownMongodbTest(
+  "cursorReply() leaves the fields of an error readable to the driver, which compares them",
+  async ({ mongodb, database }) => {
+    const db = mongodb.db(database);
+    const command = { aggregate: "data", pipeline: [], cursor: {} };
+    await failNext(mongodb, ["aggregate"], 1);
+    await assert.rejects(cursorReply(db, command, {}), (error: MongoServerError) => {
+      assert.ok(error.topologyVersion?.processId instanceof BSON.ObjectId);
+      return true;
+    });
+    await db.collection("data").insertOne({
+      _id: BSON.ObjectId.createFromTime(1),
+      n: BSON.Long.fromNumber(1),
+    });
+    const { documents, cursorId, collection } = await cursorReply(db, command, {});
+    assert.deepEqual({ documents: documents.length, cursorId, collection }, {
+      documents: 1,
+      cursorId: 0n,
+      collection: "data",
+    });
+    assert.ok(documents[0] instanceof Uint8Array);
+  },
+  TEST_COMMANDS,
+);

@@ -260,5 +260,5 @@ cratedbTest("relay() refuses another column cdc", async (context) => {
   await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, data OBJECT(DYNAMIC), cdc TEXT)`);
   const running = relay(["--metadata", "on"]);
   assert.equal((await running.status).code, 1);
-  assert.match(running.stderr.join("\n"), /it has another column `cdc`[^]*RENAME COLUMN cdc TO cdc_old/);
+  assert.match(running.stderr.join("\n"), /it has another column `cdc`/);
 });

@@ -154,8 +154,8 @@ cratedbTest("a relay leaves behind how it has ended, over wire", async (context)
   assert.deepEqual(await sql("SELECT n FROM cdc_status"), [{ n: 7 }]);
   assert.equal((await second.kill()).code, 0);
   const env = { CRATEDB_URL: context.wireUrl };
-  const { code, stdout } = await command(context)("status", ["--json"], env);
-  assert.equal(code, 4);
+  const { code, stdout, stderr } = await command(context)("status", ["--json"], env);
+  assert.equal(code, 4, stderr);
   const [told] = JSON.parse(stdout);
   assert.deepEqual([told.state, told.last_error, told.rows], ["stopped", null, 1]);
   assert.ok(Date.parse(told.cluster_time) > Date.now() - 60_000);

@@ -1,7 +1,5 @@
 /** Replies of a change stream that no server has given. */
-import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
-import { fieldsByName } from "../../lib/bson/bson.ts";
 import { batchesOf, type ChangeBatch } from "../../lib/source/stream/change_stream.ts";
 import { SplitEvents } from "../../lib/source/stream/event.ts";
 
@@ -17,8 +15,13 @@ export function batchesOfReply(
   events: readonly Document[],
   { before = null, after = new Uint8Array() }: Tokens = {},
 ): ChangeBatch[] {
-  const batch = fieldsByName(BSON.serialize({ batch: events })).get("batch");
-  assert.ok(batch);
-  const reply = { cursorId: 1n, collection: "orders", batch, token: after, operationTime: undefined };
+  const documents = events.map((event) => BSON.serialize(event));
+  const reply = {
+    cursorId: 1n,
+    collection: "orders",
+    events: documents,
+    token: after,
+    operationTime: undefined,
+  };
   return [...batchesOf(reply, { split: new SplitEvents(), token: before })];
 }

@@ -186,8 +186,8 @@ export class Collections {
   }
 
   /**
-   * Retries failed collections and what waits for a backup of CrateDB, drops expired partitions, and saves states, each when it is due. Apply
-   * nothing else while it runs. Returns the collections that can be followed again: each needs a snapshot.
+   * Retries failed collections and what waits for a backup of CrateDB, drops expired partitions, and saves states, each
+   * when it is due. Apply nothing else while it runs. Returns the collections that can be followed again: each needs a snapshot.
    */
   async maintain(): Promise<readonly Requeued[]> {
     await this.#retryPutOff();

@@ -39,7 +39,9 @@ export function expiryOf(
     const firstKept = partitioning?.firstKept?.() ?? -Infinity;
     if (firstKept <= kept) return;
     const before = new Date(firstKept).toISOString();
-    if (await writer.deletePartsBefore(firstKept)) {
+    const hadAny = await writer.deletePartsBefore(firstKept);
+    if (hadAny === undefined) return;
+    if (hadAny) {
       log.info("Dropped partitions that have expired", { table: quoteTable(table), before });
     }
     kept = firstKept;

@@ -245,9 +245,8 @@ export class TableApplier {
       });
     }
     this.dirty = true;
-    const deletes = deleted.length - refused.length;
-    const counts = { upserts: written, deletes, overflowed, deadLetters: added.length };
-    const misfits = { ...unshadowed > 0 && { unshadowed }, ...unfit > 0 && { unfit } };
+    const counts = { upserts: written, deletes: deleted.length - refused.length, deadLetters: added.length };
+    const misfits = { overflowed, ...unshadowed > 0 && { unshadowed }, ...unfit > 0 && { unfit } };
     emit({ type: "tableWritten", namespace, ...counts, ...misfits });
   }
 

@@ -32,7 +32,7 @@ export interface Redesign {
   readonly onDone: Redefinition["onDone"];
 }
 
-const OWN_COLUMNS: readonly string[] = ["oid", "data", "overflow", "part", "cdc", "geo", "vector"];
+const OWN_COLUMNS: readonly string[] = ["oid", "data", "overflow", "part"];
 
 /**
  * Columns that the design does not name stay as they are, as do the table's own settings.
@@ -46,7 +46,10 @@ export function redesigned(
   { design, firstKept, onDone }: Redesign,
 ): Redefinition {
   const defined = definedColumns(definition);
-  const others = defined.filter(({ path }) => path.length === 1 && !OWN_COLUMNS.includes(path[0] ?? ""));
+  const isOwn = ({ path: [top = ""], type }: DefinedColumn) =>
+    OWN_COLUMNS.includes(top) || top === "cdc" && table.cdc !== undefined ||
+    (top === "geo" || top === "vector") && type.startsWith("OBJECT(STRICT)");
+  const others = defined.filter((column) => column.path.length === 1 && !isOwn(column));
   if (others.length > 0) {
     throw new UnusableTableError(
       `Table ${quoteTable(table)} has columns of its own: ${

@@ -1,8 +1,5 @@
-/** The column `cdc`: the change that wrote a row, and when its document was deleted. */
-import { jsonBytes } from "../../util/json_writer.ts";
-import { quoteTable, type TableName } from "../sql/names.ts";
+/** The column `cdc`: the change that wrote a row, and when its document was deleted. Times are milliseconds since 1970. */
 import type { DefinedColumn } from "./show_create_table.ts";
-import { UnusableTableError } from "./unusable_table.ts";
 
 export interface CdcSettings {
   /** What a delete does to the row: removes it, marks it, or nothing. @default {"hard"} */
@@ -30,41 +27,3 @@ export const hasCdc = (columns: readonly DefinedColumn[]): boolean =>
       top === "cdc" && member === name && column.type === type
     )
   );
-
-export function otherCdc(table: TableName): UnusableTableError {
-  const name = quoteTable(table);
-  return new UnusableTableError(
-    `Table ${name} cannot be used with --deletes soft or --metadata on: it has another column \`cdc\`.`,
-    {
-      hint: `The relay's is ${CDC_COLUMN}. Name another table with --table, or rename the column:\n` +
-        `  ALTER TABLE ${name} RENAME COLUMN cdc TO cdc_old`,
-    },
-  );
-}
-
-/**
- * Makes the column's JSON for the rows of one batch, few of which differ. Times are in milliseconds since 1970; null for
- * an unknown one. A delete has the time of its event, so that a repetition writes the same.
- *
- * @param readAt the time of changes without an event
- * @example
- * IN: 1793491200250; "update", 1793491200000
- * OUT: {"op":"update","cluster_time":1793491200000,"written_at":1793491200250}
- */
-export function cdcOfBatch(
-  writtenAt: number,
-  readAt?: number,
-): (op: string, clusterTime?: number | null) => Uint8Array {
-  const made = new Map<string, Uint8Array>();
-  return (op, clusterTime = readAt) => {
-    const key = `${op} ${clusterTime}`;
-    const json = made.get(key) ?? jsonBytes(JSON.stringify({
-      op,
-      cluster_time: clusterTime,
-      written_at: writtenAt,
-      ...op === "delete" && { deleted_at: clusterTime ?? writtenAt },
-    }));
-    made.set(key, json);
-    return json;
-  };
-}

@@ -3,11 +3,11 @@ import { additions, type Column, innermost, mapObjects } from "../../mapping/col
 import { isSinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { columnName, quoteTable, type TableName } from "../sql/names.ts";
-import { CDC_COLUMN, type CdcSettings, hasCdc, needsCdc, otherCdc } from "./cdc_column.ts";
+import { CDC_COLUMN, type CdcSettings, hasCdc, needsCdc } from "./cdc_column.ts";
 import { columnTree, typeName, typeText } from "./column_definition.ts";
 import { definedColumns } from "./show_create_table.ts";
 import { indexText, type TableDesign } from "./table_design.ts";
-import { UnusableTableError } from "./unusable_table.ts";
+import { unusableTable, UnusableTableError } from "./unusable_table.ts";
 
 /** The first versions that store a type, by CrateDB's words for its absence. */
 const VERSIONS: readonly (readonly [RegExp, type: string, version: string])[] = [
@@ -53,7 +53,9 @@ export function missingColumns(
     );
   });
   if (needsCdc(cdc) && !hasCdc(defined)) {
-    if (defined.some(({ path: [top] }) => top === "cdc")) throw otherCdc(table);
+    if (defined.some(({ path: [top] }) => top === "cdc")) {
+      throw unusableTable(table, [{ what: "it has another column `cdc`" }]);
+    }
     clauses.push(`ADD COLUMN ${CDC_COLUMN}`);
   }
   return clauses;

@@ -28,8 +28,8 @@ export class RowReader {
     name: TableName,
     { partitionBy, deletes }: Pick<TableDesign, "partitionBy" | "deletes"> = {},
   ): Promise<RowReader> {
-    const part = partitionBy && selectPart(partTypeOf(partitionBy));
     const columns = await readColumns(transport, name);
+    const part = partitionBy && columns.has("part") ? selectPart(partTypeOf(partitionBy)) : undefined;
     const condition = deletes === "soft" && columns.has("cdc") ? IS_LIVE : "TRUE";
     return new RowReader(transport, name, columns, part, condition);
   }

@@ -57,10 +57,12 @@ export function tableDefinition(
   data = types?.data ? typeText(types.data) : dataDefinition[columns],
 ): string {
   if (isJsonb && (partitionBy || types || fulltext.length > 0 || needsCdc(cdc))) {
-    const settings = "--partition-by, types, fulltext, --deletes soft and --metadata on";
-    throw new UnusableTableError(`${settings} need CrateDB: the server is ${name}`, {
-      hint: "Leave them out. --deletes keep is possible.",
-    });
+    throw new UnusableTableError(
+      `--partition-by, types and --deletes soft need CrateDB: the server is ${name}`,
+      {
+        hint: "Leave them out. --deletes keep is possible.",
+      },
+    );
   }
   const part = partitionBy && PART_COLUMNS[partTypeOf(partitionBy)];
   const shadows = Object.entries(shadowsOf(types)).map(([shadow, column]) =>

@@ -38,6 +38,11 @@ const bytesOf = (item: Row | RowKey | string): number =>
 const valuesOf = ({ data, overflow, cdc, shadows = {} }: Row): number =>
   [data, overflow, cdc, ...Object.values(shadows)].reduce((sum, each) => sum + (each?.length ?? 0), 0);
 
+/** @throws the error if it is another one than that of a table in a snapshot of CrateDB */
+function unlessBackup(error: unknown): undefined {
+  if (!isSinkError(error, "backup running")) throw error;
+}
+
 const UNLIMITED = new Semaphore(Infinity);
 
 export class Writer {
@@ -100,6 +105,8 @@ export class Writer {
   async #leaveOne(rows: readonly RowKey[]): Promise<void> {
     const places = await this.#select(this.#sql.partsOf, rows);
     await this.deleteMoved(places.map(([oid = "", part]) => ({ oid, part })));
+    // Otherwise the statement that marks rows would find and write the deleted one again.
+    await this.refresh();
   }
 
   /** Rows of these keys. */
@@ -179,14 +186,23 @@ export class Writer {
     return grouped(all, { count: Math.min(most, statementRows), weight: statementBytes, weightOf: bytesOf });
   }
 
-  /** Drops the partitions before a time, but not that of rows without one. @returns whether there were any */
-  async deletePartsBefore(time: number): Promise<boolean> {
+  /**
+   * Drops the partitions before a time, but not that of rows without one.
+   *
+   * @returns whether there were any; undefined if CrateDB takes a snapshot of them
+   */
+  async deletePartsBefore(time: number): Promise<boolean | undefined> {
     const sql = `DELETE FROM ${quoteTable(this.#table)} WHERE part < $1 AND part <> 0`;
-    return (await this.#transport.query(sql, [time], { writes: true })).count !== 0;
+    const done = this.#transport.query(sql, [time], { writes: true }).then(({ count }) => count !== 0);
+    return await done.catch(unlessBackup);
   }
 
-  truncate(): Promise<void> {
-    return this.#changeAll(this.#sql.deleteAll);
+  async truncate(): Promise<void> {
+    await this.#changeAll(this.#sql.deleteAll).catch(async (error) => {
+      unlessBackup(error);
+      // The other statement drops partitions.
+      await this.#changeAll(`${this.#sql.deleteAll} WHERE length(oid) >= 0`);
+    });
   }
 
   async #changeAll(sql: string, ...parameters: readonly Parameter[]): Promise<void> {

@@ -1,6 +1,15 @@
 /** Reads in one causal session, with retries. No read is older than a given time. */
-import { BSON, type ClientSession, type Db, type Document, type MongoClient, ReadPreference } from "mongodb";
-import { type BsonValue, bytesOf, ElementCursor, fieldsByName, int64At, itemsOf } from "../../bson/bson.ts";
+import {
+  type Abortable,
+  BSON,
+  type ClientSession,
+  type Db,
+  type Document,
+  type MongoClient,
+  ReadPreference,
+  type RunCommandOptions,
+} from "mongodb";
+import { type BsonValue, ElementCursor } from "../../bson/bson.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Question } from "../../util/outage.ts";
@@ -20,7 +29,7 @@ export interface Page {
   /** Whether no documents follow. */
   readonly exhausted: boolean;
   /** The end of the last reply, if the command requests it. */
-  readonly resumeToken: BsonValue | undefined;
+  readonly resumeToken: Document | undefined;
 }
 
 export interface CausalReaderOptions extends Omit<RetryOptions, "isRetryable" | "allowedMs"> {
@@ -139,11 +148,11 @@ export class CausalReader implements AsyncDisposable {
     };
     return this.#tries(async (client, session) => {
       const db = client.db(database);
-      const shared = { raw: true, session, readPreference, ...withoutTimeout(client) };
-      const run = (command: Document, isServerLimited = false): Promise<RawCursor> =>
+      const shared = { session, readPreference, ...withoutTimeout(client) };
+      const run = (command: Document, isServerLimited = false): Promise<CursorReply> =>
         answers.run(async ({ signal, maxTimeMS }) => {
           const limited = { ...command, ...isServerLimited && { maxTimeMS } };
-          return rawCursor(await db.command(limited, { ...shared, signal }));
+          return await cursorReply(db, limited, { ...shared, signal });
         }, limits);
       // The driver adds this only to its own reads, not to commands.
       const readConcern = { level: "majority", ...this.time && { afterClusterTime: this.time } };
@@ -151,12 +160,12 @@ export class CausalReader implements AsyncDisposable {
       const documents: KeyedDocument[] = [];
       try {
         while (true) {
-          for (const document of itemsOf(reply.batch).map((item) => keyed(bytesOf(item)))) {
+          for (const document of reply.documents.map(keyed)) {
             if (isWanted(document)) documents.push(document);
           }
           const exhausted = reply.cursorId === 0n;
           if (exhausted || !goesOn(documents)) {
-            return { documents, exhausted, resumeToken: reply.fields.get("postBatchResumeToken") };
+            return { documents, exhausted, resumeToken: reply.token };
           }
           reply = await run({ getMore: BSON.Long.fromBigInt(reply.cursorId), collection });
         }
@@ -216,18 +225,28 @@ export async function killCursor(db: Db, collection: string, cursorId: bigint): 
   await db.command(command, { signal: AbortSignal.timeout(KILL_CURSOR_TIMEOUT_MS) }).catch(() => {});
 }
 
-interface RawCursor {
+/** A reply with documents. */
+interface CursorReply {
   readonly cursorId: bigint;
-  readonly batch: BsonValue;
-  readonly fields: ReadonlyMap<string, BsonValue>;
+  readonly collection: string;
+  readonly documents: readonly Uint8Array[];
+  readonly token: Document | undefined;
 }
 
-export function rawCursor({ cursor }: Document): RawCursor {
-  const fields = fieldsByName(cursor as Uint8Array);
-  const batch = fields.get("firstBatch") ?? fields.get("nextBatch");
-  const id = fields.get("id");
-  if (!batch || !id) throw new Error("MongoDB answered without a batch");
-  return { cursorId: int64At(id.bytes, id.offset), batch, fields };
+/**
+ * Runs a command and returns its documents as bytes. Not with `raw`, which also turns fields of an error into bytes: the
+ * driver compares its `topologyVersion`, and a primary that steps down would end in a TypeError.
+ */
+export async function cursorReply(
+  database: Db,
+  command: Document,
+  options: RunCommandOptions & Abortable,
+): Promise<CursorReply> {
+  const asBytes = { fieldsAsRaw: { firstBatch: true, nextBatch: true }, useBigInt64: true };
+  const { cursor } = await database.command(command, { ...options, ...asBytes });
+  const { id, ns, firstBatch, nextBatch = firstBatch, postBatchResumeToken: token } = cursor;
+  if (!nextBatch) throw new Error("MongoDB answered without a batch");
+  return { cursorId: id, collection: ns.slice(ns.indexOf(".") + 1), documents: nextBatch, token };
 }
 
 function keyed(document: Uint8Array): KeyedDocument {

@@ -4,7 +4,7 @@
  * from a crash or rolls back. So a position is valid for one server process in one state; in any other, the read begins again.
  */
 import { BSON, type Document } from "mongodb";
-import { bytesOf, fieldsByName } from "../../bson/bson.ts";
+import { fieldsByName } from "../../bson/bson.ts";
 import type { Logger } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { CausalReader, Page } from "../connection/causal_reader.ts";
@@ -49,7 +49,7 @@ export async function recordStart(
   const first = await trial(find);
   if (!isUsable(first)) return refused(namespace, log);
   // A server may return tokens and not resume after them.
-  const token = first === "deleted" || first.documents.length === 0 ? undefined : tokenOf(first);
+  const token = first === "deleted" || first.documents.length === 0 ? undefined : first.resumeToken;
   const resumes = !token || isUsable(await trial({ ...find, $_resumeAfter: token }));
   return resumes ? { server, tokens: [] } : refused(namespace, log);
 }
@@ -57,9 +57,6 @@ export async function recordStart(
 /** Whether a read was accepted, and a page with documents has a token. */
 const isUsable = (page: Trial): page is Page | "deleted" =>
   page === "deleted" || page !== undefined && (page.resumeToken !== undefined || page.documents.length === 0);
-
-const tokenOf = ({ resumeToken }: Page): Document | undefined =>
-  resumeToken && BSON.deserialize(bytesOf(resumeToken), { promoteLongs: false });
 
 function refused(namespace: Namespace, log: Logger): undefined {
   log.warn("MongoDB refuses a read in the order of records: reading a collection in the order of _id", {
@@ -90,7 +87,7 @@ export async function recordChunk(
     if (page && page !== "deleted" && now === server) {
       const { documents: { length: seen }, exhausted } = page;
       const done = exhausted && seen < size;
-      const newest = tokenOf(page);
+      const newest = page.resumeToken;
       // Without it, the next chunk would be this one again.
       if (!newest && !done) return refused(namespace, log);
       const last = positionBytes({

@@ -10,7 +10,7 @@
  * @see https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md
  */
 import { BSON, type Document } from "mongodb";
-import { bytesOf, ElementCursor } from "../../bson/bson.ts";
+import { bytesOf } from "../../bson/bson.ts";
 import { backoff } from "../../util/retry.ts";
 import { ANSWER_LIMITS, AnswerLimit, PageSize } from "../connection/answer_limit.ts";
 import { killCursor } from "../connection/causal_reader.ts";
@@ -173,16 +173,15 @@ async function* batchesFrom(
 
 /** The batches of a reply: one up to each event of a collection, and one with the token of the reply. */
 export function* batchesOf(
-  { batch, token, operationTime, clusterTime }: Reply,
+  { events: documents, token, operationTime, clusterTime }: Reply,
   { split, token: before }: { readonly split: SplitEvents; readonly token: Uint8Array | null },
 ): Generator<ChangeBatch> {
   let [changes, events, bytes]: [DocumentChange[], number, number] = [[], 0, 0];
   let newest: EventFields | undefined;
   const readUpTo = () => newest?._id ? bytesOf(newest._id) : before;
-  const element = new ElementCursor(batch.bytes, batch.offset);
-  while (element.next()) {
-    bytes += element.length;
-    const whole = split.join(eventFields(batch.bytes, element.offset));
+  for (const document of documents) {
+    bytes += document.length;
+    const whole = split.join(eventFields(document));
     if (!whole) continue;
     events++;
     const read = readEvent(whole);

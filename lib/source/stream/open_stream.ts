@@ -3,12 +3,11 @@
  * an event over 16 MB that cannot be split, so MongoDB cannot deliver it.
  */
 import { BSON, type ClientSession, type Db, type Document, type MongoClientOptions } from "mongodb";
-import { type BsonValue, bytesOf, stringAt } from "../../bson/bson.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { OutageTracker } from "../../util/outage.ts";
 import { Shutdown } from "../../util/shutdown.ts";
 import type { AnswerLimits } from "../connection/answer_limit.ts";
-import { CausalReader, killCursor, rawCursor } from "../connection/causal_reader.ts";
+import { CausalReader, cursorReply, killCursor } from "../connection/causal_reader.ts";
 import { withoutTimeout } from "../connection/mongodb.ts";
 import { isEventTooLarge, isRefusal, TokenRefusedError } from "../connection/mongodb_errors.ts";
 import type { Route, TimeOfCluster } from "../connection/route.ts";
@@ -75,25 +74,29 @@ export function featureTrial(onRefused: (names: StreamFeatures) => void): Featur
 export interface Reply extends TimeOfCluster {
   readonly cursorId: bigint;
   readonly collection: string;
-  readonly batch: BsonValue;
+  readonly events: readonly Uint8Array[];
   readonly token: Uint8Array;
 }
 
 export async function runStreamCommand(
   database: Db,
-  document: Document,
+  command: Document,
   options: { session: ClientSession; signal: AbortSignal },
 ): Promise<Reply> {
-  const raw = { ...options, ...withoutTimeout(database.client), raw: true };
-  const { cursorId, batch, fields } = rawCursor(await database.command(document, raw));
-  const ns = fields.get("ns");
-  const token = fields.get("postBatchResumeToken");
-  if (!ns) throw new Error("MongoDB answered without a namespace");
+  const { cursorId, collection, documents, token } = await cursorReply(database, command, {
+    ...options,
+    ...withoutTimeout(database.client),
+  });
   if (!token) throw noMongodb();
-  const namespace = stringAt(ns.bytes, ns.offset);
-  const collection = namespace.slice(namespace.indexOf(".") + 1);
   const { operationTime, clusterTime } = options.session;
-  return { cursorId, collection, batch, token: bytesOf(token), operationTime, clusterTime };
+  return {
+    cursorId,
+    collection,
+    events: documents,
+    token: BSON.serialize(token),
+    operationTime,
+    clusterTime,
+  };
 }
 
 const noMongodb = (): UserError =>

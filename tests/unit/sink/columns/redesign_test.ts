@@ -120,6 +120,7 @@ Deno.test("a row keeps its mark, or is left out if the design has no column for 
 
 const REFUSED: readonly (readonly [string, string, Partial<TableDesign>, RegExp])[] = [
   ["columns of others", '   "mine" BIGINT,\n   "overflow"', {}, /has columns of its own: mine$/],
+  ["a column `geo` of others", '   "geo" TEXT,\n   "overflow"', {}, /has columns of its own: geo$/],
   ["amounts as texts", '   "overflow"', { types: parseTypes({ total: "text" }) }, /cannot become TEXT$/],
   ["amounts with fewer digits", '   "overflow"', { types: parseTypes({ total: "numeric(9,2)" }) }, /cannot/],
   ["amounts as ignored", '   "overflow"', { columns: "ignored" }, /cannot become OBJECT\(IGNORED\)$/],

@@ -80,7 +80,7 @@ Deno.test("tableDefinition() has the column cdc for soft deletes or metadata, an
       /"overflow" OBJECT\(IGNORED\),\n {3}"cdc" OBJECT\(STRICT\) AS \(\n {6}"op" TEXT,[^]*"deleted_at" TIMESTAMP WITH TIME ZONE\n {3}\)\n\)$/,
     );
     assert.throws(() => tableDefinition(POSTGRESQL, { columns: "typed", ...design }), {
-      message: /--deletes soft and --metadata on need CrateDB: the server is PostgreSQL$/,
+      message: /--deletes soft need CrateDB: the server is PostgreSQL$/,
     });
   }
   assert.doesNotMatch(tableDefinition(POSTGRESQL, { columns: "typed", deletes: "keep" }), /cdc/);

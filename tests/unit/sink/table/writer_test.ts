@@ -467,6 +467,22 @@ Deno.test("Writer.delete() marks rows that have a mark, with one statement for e
   assert.deepEqual(sent.slice(4), ["REFRESH"]);
 });
 
+Deno.test("Writer.delete() marks one row of a key in two partitions, and finds the deleted one no more", async () => {
+  const sent: string[] = [];
+  let rows = [["a", "0"], ["a", "5"]];
+  const transport = around(new FakeTransport(), (sql, [, parts] = []) => {
+    const [statement = ""] = sql.split(" ");
+    sent.push(statement);
+    if (statement === "DELETE") rows = rows.filter(([, part]) => part !== String(parts));
+    return Promise.resolve({ count: rows.length, rows });
+  });
+  const table = { ...TABLE, cdc: "clear", partType: "bigint" } as const;
+  await new Writer(transport, table, { limits: LIMITS }).delete(marks("a"));
+  assert.deepEqual(rows, [["a", "5"]]);
+  const searches = ["REFRESH", "SELECT", "REFRESH", "SELECT", "DELETE", "REFRESH", "SELECT"];
+  assert.deepEqual(sent, [...searches, "INSERT"]);
+});
+
 Deno.test("Writer.delete() marks again what was not marked without an error, and then deletes it", async () => {
   const { writer, sent } = tableOf(["a", "b", "c"], { passing: ["b"], refused: ["c"] });
   await writer.delete(marks("a", "b", "c"));

@@ -1,7 +1,7 @@
 /** Reads in the order of records from a server in memory, which deletes records, changes its state or refuses. */
 import assert from "node:assert/strict";
 import { BSON, type Document, MongoServerError } from "mongodb";
-import { documentValue, fieldsByName } from "../../../../lib/bson/bson.ts";
+import { fieldsByName } from "../../../../lib/bson/bson.ts";
 import type { CausalReader, PageOptions } from "../../../../lib/source/connection/causal_reader.ts";
 import { MongodbCode } from "../../../../lib/source/connection/mongodb_errors.ts";
 import { DocumentReader } from "../../../../lib/source/documents/documents.ts";
@@ -47,8 +47,8 @@ function serverOf(records: number) {
       return { id, document };
     });
     server.onPage();
-    const last = BSON.serialize({ $recordId: BSON.Long.fromNumber(found.at(-1) ?? after) });
-    return { documents, exhausted: true, resumeToken: server.givesTokens ? documentValue(last) : undefined };
+    const last = { $recordId: BigInt(found.at(-1) ?? after) };
+    return { documents, exhausted: true, resumeToken: server.givesTokens ? last : undefined };
   };
   const client = {
     db: () => ({
