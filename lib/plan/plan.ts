@@ -113,7 +113,7 @@ async function planCollection(
   const count = await estimatedCount(causalReader, [namespace]);
   const average = await averageBytes(namespace, causalReader) ?? 0;
   const size = sampleSize(average, deps.sample);
-  const { shards = exists ? undefined : await shardsFor(transport, average * count) } = ofCollection;
+  const { shards = exists ? undefined : await shardsFor(transport, () => average * count) } = ofCollection;
   const settings = { ...ofCollection, shards };
   const sampling = { size, stages: settings.transform, onRefused: () => {} };
   const sample = (await sampleOf(causalReader, namespace, sampling)).map(({ document }) => document);
@@ -137,7 +137,7 @@ async function planCollection(
     averageBytes: average,
     largestBytes: Math.max(0, ...sample.map(({ length }) => length)),
     suggestions: [
-      ...existing ? rebuildsOf(namespace, existing.definition, ofCollection) : [],
+      ...existing ? rebuildsOf(namespace, { ...existing, missing }, ofCollection) : [],
       ...suggestionsOf(namespace, await knownOf(namespace, causalReader), sample, settings),
     ],
     measured,

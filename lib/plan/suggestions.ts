@@ -6,6 +6,7 @@ import { arraysOf, type Column, columnAt, objectColumn } from "../mapping/column
 import { parseTypes } from "../mapping/designed_types.ts";
 import { inferColumns } from "../mapping/field_counts.ts";
 import { shadowOf } from "../mapping/shadows.ts";
+import { CDC_COLUMN } from "../sink/table/cdc_column.ts";
 import { settingsBeside, type TableDesign } from "../sink/table/table_design.ts";
 import type { CausalReader } from "../source/connection/causal_reader.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
@@ -107,10 +108,20 @@ function* decimalsIn({ bsonType, properties = {}, items }: Document, path = ""):
   }
 }
 
-/** @example OUT: ["# The table has other settings (shards: 4, not 1). To apply them: rebuild shop.orders"] */
-export function rebuildsOf(namespace: Namespace, definition: string, design: TableDesign): readonly string[] {
+/**
+ * What only a rebuild gives to a table that exists and its rows. `missing` are the clauses that a relay adds.
+ * @example OUT: ["# The table has other settings (shards: 4, not 1). To apply them: rebuild shop.orders"]
+ */
+export function rebuildsOf(
+  namespace: Namespace,
+  { definition, missing }: { readonly definition: string; readonly missing: readonly string[] },
+  design: TableDesign,
+): readonly string[] {
+  const rebuild = `rebuild ${namespaceText(namespace)}`;
   const others = settingsBeside(definition, design).join("; ");
-  return others === ""
-    ? []
-    : [`# The table has other settings (${others}). To apply them: rebuild ${namespaceText(namespace)}`];
+  const isFilled = missing.some((clause) => clause !== `ADD COLUMN ${CDC_COLUMN}`);
+  return [
+    ...others === "" ? [] : [`# The table has other settings (${others}). To apply them: ${rebuild}`],
+    ...isFilled ? [`# Rows that exist have no values in the columns to add. To fill them: ${rebuild}`] : [],
+  ];
 }

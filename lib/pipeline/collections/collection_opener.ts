@@ -100,9 +100,9 @@ export class CollectionOpener {
     const { patient } = this.#transports;
     const { table, isKnown, isMoved } = await this.#openTable(namespace, { waits: true });
     if (table.lacksShadows) {
-      log.warn("Rows written before have no geo and vector until a snapshot writes them again", {
+      log.warn("Rows written before have no geo and vector until they are written again", {
         table: quoteTable(table),
-        hint: "--snapshot always",
+        hint: `rebuild ${namespaceText(namespace)}`,
       });
     }
     const ofCollection = settings.for(namespace);
@@ -187,7 +187,7 @@ export class CollectionOpener {
     const onMissing = async () => {
       if (isKnown && isStarting()) await saved.setTable(namespace, NO_TABLE);
     };
-    const shardsIfNew = async () => shardsFor(raw, await bytesOf?.(namespace));
+    const shardsIfNew = () => shardsFor(raw, () => bytesOf?.(namespace));
     const options = { ...settings.for(namespace), table, shardsIfNew, onMissing };
     const isFinal = (error: unknown) => isUnusableTable(errorOfOpening(error, { hasRows: false }));
     try {

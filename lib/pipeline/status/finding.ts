@@ -28,5 +28,5 @@ export const wrong = (text: string, hint: string, collection?: string): Answer =
 /** With the text and the hint by which the error would end a relay. */
 export function failed(error: unknown, collection?: string): Answer {
   const { message: text, hint } = describe(error);
-  return { level: "wrong", text, hint, collection };
+  return { level: "wrong", text, hint: hint?.replace("DATABASE.COLLECTION", collection ?? "$&"), collection };
 }

@@ -16,23 +16,37 @@ const VERSIONS: readonly (readonly [RegExp, type: string, version: string])[] = 
   [/Cannot find data type: float_vector/, "the type FLOAT_VECTOR", "5.5"],
 ];
 
-/** The clauses that add to a table what its design names. @throws UnusableTableError if they cannot */
-export function missingColumns(
-  table: TableName,
+/** What a table that exists has otherwise than its design, and CrateDB cannot change. */
+export function misfitsOf(
   definition: string,
-  { types = {}, fulltext = [], ...cdc }: Pick<TableDesign, "types" | "fulltext" | keyof CdcSettings>,
+  { types = {}, fulltext = [] }: Pick<TableDesign, "types" | "fulltext">,
 ): readonly string[] {
   const defined = definedColumns(definition);
   const shown = plain(definition);
-  const faults = fulltext.map(indexText).filter((index) => !shown.includes(plain(index)))
-    .map((index) => `it has no ${index}`);
+  return [
+    ...fulltext.map(indexText).filter((index) => !shown.includes(plain(index)))
+      .map((index) => `it has no ${index}`),
+    ...Object.entries(types).flatMap(([root, wanted]) =>
+      defined.some(({ path }) => path.length === 1 && path[0] === root)
+        ? misfits(columnTree(defined, { root }), wanted, [root])
+        : []
+    ),
+  ];
+}
+
+/** The clauses that add to a table what its design names. @throws UnusableTableError for another column `cdc` */
+export function missingColumns(
+  table: TableName,
+  definition: string,
+  { types = {}, ...cdc }: Pick<TableDesign, "types" | keyof CdcSettings>,
+): readonly string[] {
+  const defined = definedColumns(definition);
   const clauses = Object.entries(types).flatMap(([root, wanted]) => {
     const policy = root === "data" ? "DYNAMIC" : "STRICT";
     if (!defined.some(({ path }) => path.length === 1 && path[0] === root)) {
       return [`ADD COLUMN ${root} ${typeText(wanted, { policy })}`];
     }
     const existing = columnTree(defined, { root });
-    faults.push(...misfits(existing, wanted, [root]));
     const open = mapObjects(existing, ({ closed: _, ...object }) => object);
     return additions(open, wanted, [root]).map(({ path, column }) =>
       `ADD COLUMN ${columnName(path)} ${typeText(column, { policy })}`
@@ -44,10 +58,7 @@ export function missingColumns(
     }
     clauses.push(`ADD COLUMN ${CDC_COLUMN}`);
   }
-  if (faults.length === 0) return clauses;
-  throw new UnusableTableError(`Table ${quoteTable(table)} is not as designed: ${faults.join(", ")}.`, {
-    hint: "CrateDB cannot change that. Correct types and fulltext, or write the table again: rebuild",
-  });
+  return clauses;
 }
 
 /** A part of a definition in one line, without quotation marks around `data`. */

@@ -6,8 +6,11 @@ import { queryNumber, type Transport } from "../connection/transport.ts";
 export const SMALL_BYTES = 5e9;
 
 /** One for each node if the documents have fewer bytes than a large table; undefined for CrateDB's own number. */
-export async function shardsFor(transport: Transport, bytes = Infinity): Promise<number | undefined> {
-  if (transport.dialect.isJsonb || bytes >= SMALL_BYTES) return undefined;
+export async function shardsFor(
+  transport: Transport,
+  bytesOf: () => number | undefined | Promise<number | undefined>,
+): Promise<number | undefined> {
+  if (transport.dialect.isJsonb || (await bytesOf() ?? Infinity) >= SMALL_BYTES) return undefined;
   try {
     return await queryNumber(transport, "SELECT count(*) FROM sys.nodes") || undefined;
   } catch (error) {

@@ -118,8 +118,23 @@ export function settingsBeside(
   const wanted = { ...shards && { shards }, ...replicas && { number_of_replicas: replicas }, ...further };
   return Object.entries(wanted).flatMap(([name, value]) => {
     const is = existing[name];
-    return String(is) === String(value) ? [] : [`${name}: ${is ?? "none"}, not ${value}`];
+    return is !== undefined && asShown(is) === asShown(value)
+      ? []
+      : [`${name}: ${is ?? "not set"}, not ${value}`];
   });
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  ...{ ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 },
+  ...{ b: 1, kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 },
+};
+
+/** CrateDB shows times in milliseconds, and sizes in bytes. @example IN: 5s → OUT: 5000; IN: REQUEST → OUT: request */
+function asShown(value: string | number | boolean): string {
+  const text = String(value).toLowerCase();
+  const [, count, unit = ""] = /^(\d+)([a-z]+)$/.exec(text) ?? [];
+  const factor = UNITS[unit];
+  return factor === undefined ? text : String(Number(count) * factor);
 }
 
 const KEY = /^ +(?:CONSTRAINT .*)?PRIMARY KEY \("?oid"?(, "part")?\),?$/m;

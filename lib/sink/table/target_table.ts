@@ -6,7 +6,7 @@ import { quoteTable, type TableName } from "../sql/names.ts";
 import { hasCdc } from "./cdc_column.ts";
 import { createTable, tableExists } from "./create_table.ts";
 import { definedColumns, readDefinition } from "./show_create_table.ts";
-import { addMissing, asDesigned, missingColumns } from "./designed_columns.ts";
+import { addMissing, asDesigned, misfitsOf, missingColumns } from "./designed_columns.ts";
 import { partitionsIn, shadowsOf, tableDefinition, type TableDesign } from "./table_design.ts";
 import { columnFaults, unusableTable, UnusableTableError } from "./unusable_table.ts";
 
@@ -66,7 +66,7 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
   return { ...changed, isNew: !existing, lacksShadows };
 }
 
-interface ShapeOf extends Pick<OpenTableOptions, "partitionBy" | "metadata" | "types"> {
+interface ShapeOf extends Pick<OpenTableOptions, "partitionBy" | "metadata" | "types" | "fulltext"> {
   /** Whether the partitions may be any, in place of those asked for. @default {false} */
   readonly hasAnyParts?: boolean;
 }
@@ -91,7 +91,7 @@ const topTypes = (definition: string) => {
 
 function opened(
   table: TableName,
-  { partitionBy, metadata, types, hasAnyParts = false }: ShapeOf,
+  { partitionBy, metadata, types, fulltext, hasAnyParts = false }: ShapeOf,
   { dialect }: Transport,
   definition = "",
   { isNew }: Pick<OpenedTable, "isNew">,
@@ -108,7 +108,10 @@ function opened(
       ? []
       : { what: `it has no \`data\` column of type ${dialect.dataType}` },
     typeOf("oid") === "TEXT" ? [] : { what: "it has no `oid` column of type TEXT" },
-    dialect.isJsonb ? [] : columnFaults(columns),
+    ...dialect.isJsonb ? [] : [
+      columnFaults(columns),
+      misfitsOf(definition, { types, fulltext }).map((what) => ({ what, isDesign: true })),
+    ],
   ].flat();
   if (faults.length > 0) throw unusableTable(table, faults);
   const hasOverflow = typeOf("overflow") === dialect.overflowType;

@@ -65,14 +65,15 @@ export function unusableTable(table: TableName, faults: readonly TableFault[]): 
   const name = quoteTable(table);
   const drops = faults.flatMap(({ columns = [] }) => columns).map((column) => `DROP COLUMN ${column}`);
   const rebuild = faults.every(({ isDesign }) => isDesign)
-    ? "Write it again without a snapshot: stop its relay, and run rebuild DATABASE.COLLECTION with its options. Or name"
+    ? "Correct the settings, or write it again without a snapshot: stop its relay, and run rebuild " +
+      "DATABASE.COLLECTION with its options. Or name"
     : undefined;
   const canBeRepaired = faults.every(({ columns }) => columns !== undefined);
   return new UnusableTableError(
     `Table ${name} cannot be used: ${faults.map(({ what }) => what).join(", ")}.`,
     {
-      hint: "Its rows would not equal the documents. " +
-        (rebuild ??
+      hint: (rebuild ??
+        "Its rows would not equal the documents. " +
           (canBeRepaired
             ? `Drop the columns:\n  ALTER TABLE ${name} ${drops.join(", ")}\nOr name`
             : "Name")) +

@@ -47,6 +47,7 @@ export const MongodbCode = {
   ...RETRYABLE,
   Unauthorized: 13,
   AuthenticationFailed: 18,
+  NamespaceNotFound: 26,
   NoMatchingDocument: 47,
   CommandNotFound: 59,
   InvalidOptions: 72,

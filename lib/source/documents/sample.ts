@@ -82,6 +82,8 @@ export async function storageOf(
       bytes: of("size").reduce((sum, each) => sum + each, 0),
     };
   } catch (error) {
+    // A relay may create a table before its collection exists.
+    if (hasCode(error, MongodbCode.NamespaceNotFound)) return { averageBytes: 0, bytes: 0 };
     if (isRefusal(error) || hasCode(error, MongodbCode.Unauthorized)) return undefined;
     throw error;
   }

@@ -22,6 +22,7 @@ const isRelayFile = (text: string): boolean => /^version: 1$/m.test(text);
 
 const EXAMPLES = [
   "docs/configuration.md",
+  "docs/tables.md",
   "docs/atlas-to-cratedb-cloud.md",
   "deploy/relay/relay.yaml",
   "deploy/kubernetes/base/relay.yaml",
@@ -76,6 +77,14 @@ Deno.test("config check accepts each relay.yaml of the documentation and deploy/
   }
   const paths = found.map(([path]) => path);
   for (const path of EXAMPLES) assert.ok(paths.includes(path), path);
+});
+
+Deno.test("docs/tables.md shows what config check prints", async () => {
+  const page = await Deno.readTextFile(join(ROOT, "docs/tables.md"));
+  const [, example = ""] = /^```yaml\n(.*?)^```$/ms.exec(page) ?? [];
+  const { printed } = await check(example.replace(/^ +partitionBy.*\n/m, ""));
+  const [, shown] = /^```text\nrelay\.yaml(:6:.*)$/m.exec(page) ?? [];
+  assert.deepEqual(printed.map((line) => line.replace(/^.*\.yaml/, "")), [shown]);
 });
 
 Deno.test("an example with a mistake would be found", async () => {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { parseTypes } from "../../../lib/mapping/designed_types.ts";
-import { type Known, suggestionsOf } from "../../../lib/plan/suggestions.ts";
+import { type Known, rebuildsOf, suggestionsOf } from "../../../lib/plan/suggestions.ts";
+import { CDC_COLUMN } from "../../../lib/sink/table/cdc_column.ts";
 
 const ORDERS = { database: "shop", collection: "orders" };
 const point = { type: "Point", coordinates: [9.5, 47] };
@@ -66,4 +67,20 @@ Deno.test("suggestionsOf() leaves out what the settings have", () => {
   const partitionBy = { unit: "month", path: ["_id"] } as const;
   assert.deepEqual(suggestionsOf(ORDERS, KNOWN, SAMPLE, { types, fulltext, partitionBy }), []);
   assert.deepEqual(suggestionsOf(ORDERS, { indexes: [], schema: {} }, SAMPLE, {}), []);
+});
+
+Deno.test("rebuildsOf() names the command for other settings, and for columns without the values of old rows", async () => {
+  const table = { definition: 'CREATE TABLE "doc"."t" ()\nCLUSTERED BY ("oid") INTO 4 SHARDS', missing: [] };
+  const design = { columns: "typed", shards: 1 } as const;
+  const [line = ""] = rebuildsOf(ORDERS, table, design);
+  assert.equal(line, "# The table has other settings (shards: 4, not 1). To apply them: rebuild shop.orders");
+  const page = new URL("../../../docs/tables.md", import.meta.url);
+  assert.ok((await Deno.readTextFile(page)).includes(`\n${line}\n`));
+  const missing = ["ADD COLUMN geo['at'] GEO_POINT"];
+  assert.deepEqual(rebuildsOf(ORDERS, { ...table, missing }, { columns: "typed" }), [
+    "# Rows that exist have no values in the columns to add. To fill them: rebuild shop.orders",
+  ]);
+  // No event names the change that wrote an old row.
+  const cdc = [`ADD COLUMN ${CDC_COLUMN}`];
+  assert.deepEqual(rebuildsOf(ORDERS, { ...table, missing: cdc }, { columns: "typed" }), []);
 });

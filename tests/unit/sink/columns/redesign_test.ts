@@ -141,6 +141,6 @@ Deno.test("settingsBeside() names what a rebuild would change", () => {
   assert.deepEqual(settingsBeside(DEFINITION, { columns: "typed", shards: 4, replicas: "0-1" }), []);
   assert.deepEqual(settingsBeside(DEFINITION, { columns: "typed", shards: 1, with: { codec: "x" } }), [
     "shards: 4, not 1",
-    "codec: none, not x",
+    "codec: not set, not x",
   ]);
 });

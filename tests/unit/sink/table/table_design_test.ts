@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { parseFulltext, parseTypes, withIndexed } from "../../../../lib/mapping/designed_types.ts";
 import { CRATEDB, POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
-import { partitionsIn, tableDefinition, type TableDesign } from "../../../../lib/sink/table/table_design.ts";
+import {
+  partitionsIn,
+  settingsBeside,
+  tableDefinition,
+  type TableDesign,
+} from "../../../../lib/sink/table/table_design.ts";
 
 const FULLTEXT = parseFulltext({ "it's": { columns: ["o.tags[]"], analyzer: "english" } });
 const BY_MONTH = { unit: "month", path: ["at"] } as const;
@@ -117,3 +122,24 @@ for (const [definition, type, found] of KEYS) {
     assert.equal(partitionsIn(definition, type), found);
   });
 }
+
+Deno.test("settingsBeside() compares times and sizes with the numbers that CrateDB shows", () => {
+  const definition = `CREATE TABLE "doc"."t" (\n   "oid" TEXT\n)\nCLUSTERED BY ("oid") INTO 4 SHARDS\nWITH (
+   refresh_interval = 5000,
+   "translog.durability" = 'REQUEST',
+   "translog.flush_threshold_size" = 536870912\n)`;
+  const others = (settings: TableDesign["with"]) =>
+    settingsBeside(definition, { columns: "typed", with: settings });
+  assert.deepEqual(
+    others({
+      "refresh_interval": "5s",
+      "translog.durability": "request",
+      "translog.flush_threshold_size": "512mb",
+    }),
+    [],
+  );
+  assert.deepEqual(others({ refresh_interval: "0s", codec: "best_compression" }), [
+    "refresh_interval: 5000, not 0s",
+    "codec: not set, not best_compression",
+  ]);
+});

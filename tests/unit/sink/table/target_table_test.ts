@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseTypes } from "../../../../lib/mapping/designed_types.ts";
+import { parseFulltext, parseTypes } from "../../../../lib/mapping/designed_types.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
@@ -70,6 +70,20 @@ for (const [what, [answer, message]] of Object.entries(UNUSABLE)) {
       message,
     }));
 }
+
+Deno.test("existingTable() has all that a rebuild would change in one error, and names the command", () =>
+  assert.rejects(
+    existingTable(serverWith(USABLE).transport, TABLE, {
+      partitionBy: { unit: "month", path: ["at"] },
+      types: parseTypes({ oid: "uuid" }),
+      fulltext: parseFulltext({ search: { columns: ["title"] } }),
+    }),
+    {
+      name: "UnusableTableError",
+      message: /partitioned .*, it has no INDEX "search" .*, data\['oid'\] is BIGINT, not UUID\.$/,
+      hint: /^Correct the settings, or .* run rebuild DATABASE\.COLLECTION/,
+    },
+  ));
 
 Deno.test("openTable() creates a missing table, and reads its definition", async () => {
   const { transport, sent } = serverWith(UNKNOWN, USABLE);

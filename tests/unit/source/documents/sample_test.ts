@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MongoServerError } from "mongodb";
 import type { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";
-import { sampler, sampleSize } from "../../../../lib/source/documents/sample.ts";
+import { sampler, sampleSize, storageOf } from "../../../../lib/source/documents/sample.ts";
 import { type Logger, QUIET } from "../../../../lib/util/log.ts";
 
 /** The average document in bytes; how many are sampled. */
@@ -29,4 +29,13 @@ Deno.test("sampler says once that samples are refused", async () => {
     assert.deepEqual(await sample({ database: "shop", collection }, []), []);
   }
   assert.deepEqual(told, [{ collection: "shop.one", code: 8000 }]);
+});
+
+Deno.test("storageOf() is nothing for a collection that does not exist, and unknown if the server refuses", async () => {
+  const answering = (code: number) => ({
+    read: () => Promise.reject(new MongoServerError({ message: "none", code })),
+  });
+  const orders = { database: "shop", collection: "orders" };
+  assert.deepEqual(await storageOf(orders, answering(26)), { averageBytes: 0, bytes: 0 });
+  assert.equal(await storageOf(orders, answering(13)), undefined);
 });
