@@ -245,7 +245,7 @@ export const COLLECTION: typeof OF_EACH & typeof DESIGN = { ...OF_EACH, ...DESIG
 export const MONITORING = {
   listen: {
     type: "address",
-    help: "Serve /metrics, /healthz, /readyz, /status over HTTP",
+    help: "Serve /metrics, /healthz, /readyz, /status, /events",
     details: "For example 127.0.0.1:9464; off by default.",
   },
   maxLag: { type: "duration", default: "1m", help: "Lag up to which /readyz reports the relay as ready" },

@@ -13,6 +13,7 @@ import type { Logger } from "../util/log.ts";
 import { namespaceText } from "../util/namespace.ts";
 import { visible } from "../util/text.ts";
 import { type Answer, type ListenAddress, type RunningServer, serve, textAnswer } from "./http_server.ts";
+import { recentEvents } from "./recent_events.ts";
 import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./relay_metrics.ts";
 
 export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "versions"> {
@@ -30,19 +31,21 @@ export interface Monitor extends RunningServer {
 }
 
 /**
- * Answers `/metrics`, `/healthz`, `/readyz` and `/status` until it is disposed of. For several streams, `/readyz` has a
- * line for each, or for the one in `?stream=`, and `/status` a list.
+ * Answers `/metrics`, `/healthz`, `/readyz`, `/status` and `/events` until it is disposed of. For several streams,
+ * `/readyz` has a line for each, or for the one in `?stream=`, and `/status` a list; `/events` has those of all streams.
  */
 export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
   const { streams, maxLag, log, clock = SYSTEM_CLOCK } = options;
   const metrics = new RelayMetrics({ ...options, clock });
   const reports = new Map(streams.map((each) => [each, statusReport(each.status, clock)]));
+  const recent = recentEvents();
   const status = () => Array.from(reports.values(), ({ report }) => report());
   const server = await serve(options.listen, {
     "/metrics": async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() }),
     "/healthz": () => textAnswer(200, "alive"),
     "/readyz": (query) => readyAnswer(asked(streams, query.get("stream")), maxLag()),
     "/status": () => jsonAnswer(streams.length === 1 ? status()[0] : status()),
+    "/events": () => jsonAnswer(recent.report()),
   });
   log.info("Metrics and health", { url: server.url });
   return {
@@ -50,6 +53,7 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
     listen: (event, stream = streams[0]) => {
       metrics.listen(event, stream);
       reports.get(stream)?.listen(event);
+      recent.listen(event);
     },
   };
 }
