@@ -1,6 +1,6 @@
 /** Runs `cdc-relay`, with log, progress bar, metrics and traces. */
 import { ConnectionString } from "mongodb-connection-string-url";
-import { contentOf, effectiveOf } from "../config/effective.ts";
+import { contentOf, effectiveOf, settingsIn, shownOf } from "../config/effective.ts";
 import { MONGODB, MONITORING, SCOPE } from "../config/relay_options.ts";
 import { find, type Given, readOptions } from "../config/read.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
@@ -20,8 +20,19 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   const { signal, log, given } = context;
   const status = new StatusTracker(SYSTEM_CLOCK);
   const stream = { name: "", status };
-  const { listen, maxLag } = readOptions(MONITORING, given);
-  const monitoring = { listen, maxLag: () => maxLag, env: given.env, log };
+  const { listen, maxLag, controlToken } = readOptions(MONITORING, given);
+  const monitoring = {
+    listen,
+    maxLag: () => maxLag,
+    token: controlToken === undefined ? undefined : () => readOptions(MONITORING, given).controlToken ?? "",
+    sinkOf: () => settings.sink,
+    settings: () => [
+      { title: "Process", effective: shownOf(settingsIn(MONITORING, given)) },
+      { title: "Stream", effective: shownOf(effectiveOf(given).effective) },
+    ],
+    env: given.env,
+    log,
+  };
   await using watchers = await openWatchers({ ...monitoring, streams: [stream] });
   warnOfUrlDatabase(given, log);
   const { emit, trace } = watchers.of(stream, context, firstStart(context));

@@ -1,5 +1,5 @@
 /** Runs the streams of a file, and reads it again on SIGHUP. */
-import { changesOf, contentOf, EFFECTS } from "../config/effective.ts";
+import { changesOf, contentOf, EFFECTS, shownOf } from "../config/effective.ts";
 import { openRelayFile, type RelayFile, type StreamSettings as StreamOfFile } from "../config/relay_file.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
@@ -20,7 +20,15 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   const [first, ...others] = file.streams;
   const watched = (stream: StreamOfFile) => ({ stream, name: stream.name, status: latestStatus() });
   const all = [watched(first), ...others.map(watched)] as const;
-  const monitoring = { listen, maxLag: () => file.process.maxLag, env: given.env, log };
+  const monitoring = {
+    listen,
+    maxLag: () => file.process.maxLag,
+    token: file.process.controlToken === undefined ? undefined : () => file.process.controlToken ?? "",
+    sinkOf: (name: string) => (file.streams.find((each) => each.name === name) ?? first).settings.sink,
+    settings: () => shownSettings(file),
+    env: given.env,
+    log,
+  };
   await using watchers = await openWatchers({ ...monitoring, streams: all });
   for (const warning of file.warnings) log.warn(warning);
   const running = (each: typeof all[0]): Stream => {
@@ -49,6 +57,17 @@ const configured = ({ streams }: RelayFile, stream: StreamOfFile) => ({
   settings: sharedBy(streams.length, stream.settings),
   content: contentOf(stream),
 });
+
+const shownSettings = ({ processEffective, streams }: RelayFile) => [
+  { title: "Process", effective: shownOf(processEffective) },
+  ...streams.flatMap(({ name, effective, collections }) => [
+    { title: name, effective: shownOf(effective) },
+    ...collections.map(({ pattern, effective }) => ({
+      title: `${name}, ${pattern}`,
+      effective: shownOf(effective),
+    })),
+  ]),
+];
 
 interface ReloadContext {
   readonly streams: readonly Pick<Stream, "name" | "settings">[];

@@ -299,7 +299,7 @@ const HEADINGS = {
   "Rows": "key columns widen widenRows maxDeadLetters",
   "Performance":
     "maxMemory batchSize batchBytes refreshInterval saveInterval statementRows statementBytes inFlight",
-  "Operation": "lease retryFor worker onHeld onFailure listen maxLag",
+  "Operation": "lease retryFor worker onHeld onFailure listen controlToken maxLag",
   "Log": "logFormat logLevel",
 };
 

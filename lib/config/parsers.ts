@@ -116,6 +116,12 @@ const PARSERS = {
     if (!ONE_WEB_TOKEN.test(text)) throw new RangeError("is not a JSON Web Token");
     return text;
   }),
+  password: textual((text) => {
+    if (!/^[\x21-\x7e]{16,}$/.test(text)) {
+      throw new RangeError("has fewer than 16 characters, or others than ASCII");
+    }
+    return text;
+  }),
   certificate: textual((path) => pemFile(path, /-----BEGIN CERTIFICATE-----/, "a certificate")),
   privateKey: textual((path) => {
     const pem = pemFile(path, /-----BEGIN [A-Z ]*PRIVATE KEY-----/, "a private key");

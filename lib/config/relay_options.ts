@@ -248,6 +248,12 @@ export const MONITORING = {
     help: "Serve /metrics, /healthz, /readyz, /status, /events",
     details: "For example 127.0.0.1:9464; off by default.",
   },
+  controlToken: {
+    type: "password",
+    secret: true,
+    help: "Let the page at / and POST /control steer the relay",
+    details: "Requests need this token, of 16 characters or more.",
+  },
   maxLag: { type: "duration", default: "1m", help: "Lag up to which /readyz reports the relay as ready" },
 } as const satisfies OptionTable;
 

@@ -31,6 +31,7 @@ const TEXTS: Readonly<Record<Option["type"], readonly string[]>> = {
   replicas: ["0-1", "1"],
   sinkUrl: ["crate://db", "crate://me:hush@db/", "postgresql://db:5432/doc"],
   token: ["eyJh.eyJi.aHVzaA"],
+  password: ["0123456789abcdef-page"],
   certificate: [],
   privateKey: [],
   table: ["x.{database}_{collection}", '"a.{database}"."{collection}"'],

@@ -30,6 +30,7 @@ const VALUES: Readonly<Record<Option["type"], readonly unknown[]>> = {
   pipeline: [[{ $unset: "a" }], "[]", { $unset: "a" }],
   sinkUrl: ["crate://db"],
   token: ["eyJh.eyJi.aHVzaA"],
+  password: ["0123456789abcdef-page"],
   certificate: [],
   privateKey: [],
   table: ["x.{database}_{collection}"],

@@ -56,6 +56,8 @@ export class Snapshot {
   readonly #saving = new Semaphore(1);
   /** Collections of the plan that are not in the total. */
   readonly #uncounted = new Set<string>();
+  /** Documents of each collection, estimated when its snapshot began. */
+  readonly #totals = new Map<string, number>();
   #total: number;
   /** Undefined between snapshots. */
   #begunAt: number | undefined;
@@ -208,9 +210,12 @@ export class Snapshot {
   }
 
   async #begin(namespace: Requeued): Promise<void> {
+    const name = namespaceText(namespace);
     const ranges = await this.#deps.splitter.split(namespace);
-    if (this.#uncounted.delete(namespaceText(namespace))) {
-      this.#total += await this.#deps.countOf(namespace);
+    const total = await this.#deps.countOf(namespace);
+    this.#totals.set(name, total);
+    if (this.#uncounted.delete(name)) {
+      this.#total += total;
       this.#report();
     }
     const left = ranges.map(({ after, upTo }) => ({ after: hexOf(after), upTo: hexOf(upTo) }));
@@ -232,7 +237,7 @@ export class Snapshot {
         const next: number = done || slice.isOver() ? 0 : this.#rate.take();
         reading = next > 0 ? this.#read(namespace, { ...range, after: last }, next) : undefined;
         if (!await this.#write(namespace, documents)) return;
-        this.#deps.tables.states.count(namespace, { documents: seen });
+        this.#count(namespace, seen);
         const progress = { last: hexOf(last), seen, done };
         this.#plan = plans.advanceRange(this.#plan, { namespace, upTo }, progress);
         await this.#onProgress();
@@ -240,6 +245,13 @@ export class Snapshot {
     } finally {
       await reading?.catch(() => {});
     }
+  }
+
+  #count(namespace: Namespace, seen: number): void {
+    const { tables: { states }, emit } = this.#deps;
+    states.count(namespace, { documents: seen });
+    const { documents, name } = states.get(namespace);
+    emit({ type: "collectionRead", namespace, documents, total: this.#totals.get(name) ?? null });
   }
 
   #read(namespace: Namespace, range: KeyRange, atMost: number): Promise<Chunk> {

@@ -96,6 +96,13 @@ export type RelayEvent =
   | { readonly type: "ready" }
   /** A snapshot has begun or read more documents. Another one follows, or `snapshotDone`. */
   | ({ readonly type: "snapshotProgress" } & SnapshotProgress)
+  /** A snapshot has read documents of a collection: so many since it began or the relay started, of about so many. */
+  | {
+    readonly type: "collectionRead";
+    readonly namespace: Namespace;
+    readonly documents: number;
+    readonly total: number | null;
+  }
   /** All documents are read, their rows are visible and the position is saved. */
   | { readonly type: "snapshotDone"; readonly documents: number; readonly seconds: number }
   /** A batch with events has arrived; its lag is the age of its newest change in milliseconds, null if unknown. */

@@ -57,7 +57,7 @@ Deno.test("openMonitor() answers no other path or method", async () => {
   const [code, body] = await get(`${monitor.url}/__proto__`);
   assert.deepEqual([code, body], [
     404,
-    "/__proto__ does not exist. Paths: /metrics, /healthz, /readyz, /status, /events\n",
+    "/__proto__ does not exist. Paths: /, /metrics, /healthz, /readyz, /status, /events, /settings\n",
   ]);
   assert.equal((await get(`${monitor.url}/status`, { method: "POST", body: "x" }))[0], 405);
   assert.deepEqual(await get(`${monitor.url}/healthz`, { method: "HEAD" }), [200, ""]);
