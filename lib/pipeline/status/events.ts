@@ -1,6 +1,5 @@
 /** The events that a relay emits. Log, progress bar, status, metrics and traces listen; no listener changes what the relay does. */
 import type { RecordedEvent } from "../../sink/metadata/event_log.ts";
-import type { VerifyRow } from "../../sink/metadata/verify_results.ts";
 import type { DocumentOperation } from "../../source/stream/event.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { OutageEvent } from "../../util/outage.ts";
@@ -126,10 +125,10 @@ export type RelayEvent =
   /** MongoDB has deleted the changes after the position: a new snapshot begins. */
   | { readonly type: "historyLost" }
   | { readonly type: "requestChanged"; readonly request: ChangedRequest }
-  /** The relay itself has verified a collection. */
-  | { readonly type: "verified"; readonly result: VerifyRow }
-  /** Something that operators want to know has happened: the log of events, hooks and the page have it. */
+  /** What has happened, for operators: `cdc_events`, hooks and the page have it. */
   | { readonly type: "recorded"; readonly event: RecordedEvent }
+  /** Recorded events that are not in `cdc_events`, because CrateDB was away for too long. */
+  | { readonly type: "recordsLost"; readonly events: number }
   /** The relay has stopped in order, with its totals. */
   | ({ readonly type: "stopped"; readonly events: number; readonly seconds: number } & Counts)
   /** The relay has ended; the error is undefined if it was done or stopped. No event follows. */

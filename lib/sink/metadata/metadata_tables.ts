@@ -19,6 +19,9 @@ const DEFINITIONS = {
     `hint TEXT, "rows" BIGINT, documents BIGINT, "since" ${TIME}, PRIMARY KEY (stream, "database", collection)`,
   cdc_dead_letter: ({ longText }) =>
     `stream TEXT, oid TEXT, document ${longText}, error ${longText}, time ${TIME}, PRIMARY KEY (stream, oid)`,
+  cdc_events: ({ overflowDefinition, longText }) =>
+    `id TEXT, "month" ${TIME}, "at" ${TIME}, stream TEXT, kind TEXT, severity TEXT, message ${longText}, ` +
+    `details ${overflowDefinition}, PRIMARY KEY (id, "month")`,
   cdc_lock: () => `table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until ${TIME}`,
   cdc_repair: ({ longText }) =>
     `stream TEXT, "database" TEXT, collection TEXT, oid TEXT, id ${longText}, requested_at ${TIME}, ` +
@@ -59,7 +62,8 @@ export const isMetadataTable = (name: string): boolean =>
 export async function prepareTable(transport: Transport, schema: string, name: MetadataTable): Promise<void> {
   const { dialect } = transport;
   const table = { schema, name };
-  await createTable(transport, table, `(${DEFINITIONS[name](dialect)}) ${dialect.clustered(1)}`);
+  const months = name === "cdc_events" && dialect.name === "CrateDB" ? ' PARTITIONED BY ("month")' : "";
+  await createTable(transport, table, `(${DEFINITIONS[name](dialect)}) ${dialect.clustered(1)}${months}`);
   const checked = CHECKED[name];
   if (checked) await checkColumns(transport, table, checked);
 }
@@ -72,7 +76,7 @@ export async function prepareTables(
 ): Promise<void> {
   const letters = "cdc_dead_letter";
   const prepare = (name: MetadataTable) => prepareTable(transport, schema, name);
-  await Promise.all(([letters, "cdc_collection", "cdc_repair", own] as const).map(prepare));
+  await Promise.all(([letters, "cdc_collection", "cdc_events", "cdc_repair", own] as const).map(prepare));
   await refreshTable(transport, { schema, name: letters });
 }
 
