@@ -1,11 +1,12 @@
 /** Derives from the events of a relay those that operators want to know: rows of `cdc_events`, hooks and the page. */
+import type { RequestState } from "../../sink/metadata/control_requests.ts";
 import { type EventKind, type RecordedEvent, recordedEvent } from "../../sink/metadata/event_log.ts";
 import { HEADROOM_PART } from "../../sink/metadata/status_view.ts";
 import type { Clock } from "../../util/clock.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { durationText } from "../../util/text.ts";
 import { describe } from "./describe_error.ts";
-import { type ChangedRequest, type Emit, type Listener, on } from "./events.ts";
+import { type Emit, type Listener, on } from "./events.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 
 const HIGH_LAG_MS = 60_000;
@@ -20,7 +21,7 @@ type Tallied = keyof typeof TALLIED;
 
 /** Of a request that has got into a state. */
 const REQUESTS: Readonly<
-  Record<ChangedRequest["state"], readonly [kind: EventKind, text: string] | undefined>
+  Record<RequestState, readonly [kind: EventKind, text: string] | undefined>
 > = {
   asked: undefined,
   running: ["request_started", "has begun"],

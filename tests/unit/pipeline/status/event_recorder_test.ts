@@ -1,13 +1,28 @@
 import assert from "node:assert/strict";
 import { eventRecorder } from "../../../../lib/pipeline/status/event_recorder.ts";
-import type { ChangedRequest, RelayEvent } from "../../../../lib/pipeline/status/events.ts";
+import type { RelayEvent } from "../../../../lib/pipeline/status/events.ts";
 import type { RecordedEvent } from "../../../../lib/sink/metadata/event_log.ts";
+import type { ControlRequest } from "../../../../lib/sink/metadata/control_requests.ts";
 import { UserError } from "../../../../lib/util/errors.ts";
 import { fakeClock, START } from "../../../support/fake_clock.ts";
 
 const ORDERS = { database: "shop", collection: "orders" };
 const STREAM = { schema: "doc", stream: "shop.* -> doc", owner: "host/1" };
 const MINUTE = 60_000;
+const REQUEST: ControlRequest = {
+  id: "7",
+  stream: null,
+  verb: "pause",
+  arguments: {},
+  askedAt: START,
+  askedBy: "ann",
+  expiresAt: START + 60 * MINUTE,
+  state: "asked",
+  progress: null,
+  message: null,
+  startedAt: null,
+  endedAt: null,
+};
 
 function recording() {
   const clock = fakeClock();
@@ -188,10 +203,10 @@ Deno.test("eventRecorder() reports an outage that lasts for a minute", () => {
 
 Deno.test("eventRecorder() reports requests with who asked, not their progress", () => {
   const { record, events } = recording();
-  const changed = (state: ChangedRequest["state"], more: Partial<ChangedRequest> = {}): RelayEvent => ({
-    type: "requestChanged",
-    request: { id: "7", verb: "pause", state, askedBy: "ann", message: null, ...more },
-  });
+  const changed = (
+    state: ControlRequest["state"],
+    more: Partial<ControlRequest> = {},
+  ): RelayEvent => ({ type: "requestChanged", request: { ...REQUEST, state, ...more } });
   assert.deepEqual(record(changed("asked"), changed("running"), changed("running"), changed("done")), [
     "info request_started: The request pause of ann has begun",
     "info request_done: The request pause of ann is done",
