@@ -50,7 +50,6 @@ export type { Json, SecretFile } from "./config/option.ts";
 export type { Namespace } from "./util/namespace.ts";
 export type {
   Advance,
-  ChangedRequest,
   ColumnChange,
   Counts,
   Listener,
@@ -63,6 +62,7 @@ export type { Finding } from "./pipeline/status/finding.ts";
 export type { RelayStatus, StreamPhase } from "./pipeline/status/relay_status.ts";
 export type { Stage, StageDone, Trace } from "./pipeline/status/stages.ts";
 export { SinkError, type SinkErrorKind } from "./sink/connection/sink_error.ts";
+export type { ControlRequest, RequestState } from "./sink/metadata/control_requests.ts";
 export type { EventKind, RecordedEvent, Severity } from "./sink/metadata/event_log.ts";
 export type { StreamState } from "./sink/metadata/status_view.ts";
 export type { DocumentOperation } from "./source/stream/event.ts";

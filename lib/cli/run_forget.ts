@@ -40,6 +40,7 @@ const WORDS: Readonly<Record<MetadataTable, string>> = {
   cdc_collection: "collection",
   cdc_control: "control request",
   cdc_dead_letter: "dead letter",
+  cdc_events: "event",
   cdc_lock: "table lock",
   cdc_repair: "repair request",
   cdc_settings: "list of settings",

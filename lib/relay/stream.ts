@@ -10,7 +10,9 @@ import { bufferBatches } from "../pipeline/loop/batcher.ts";
 import { follow, type OpenStream } from "../pipeline/loop/follow.ts";
 import type { Verbs } from "../pipeline/control/controller.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
-import { type Emit, emitter, on } from "../pipeline/status/events.ts";
+import { type Emit, emitter, on, type RelayEvent } from "../pipeline/status/events.ts";
+import { eventRecorder } from "../pipeline/status/event_recorder.ts";
+import { EventWriter } from "../pipeline/status/event_writer.ts";
 import { StatusReporter } from "../pipeline/status/heartbeat.ts";
 import { watchOplog } from "../pipeline/status/oplog_watch.ts";
 import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
@@ -22,6 +24,7 @@ import type { Transport } from "../sink/connection/transport.ts";
 import { countingWrites } from "../sink/connection/lost_writes.ts";
 import { fenced, paced, retrying } from "../sink/connection/wrappers.ts";
 import { WritePace } from "../sink/connection/write_pace.ts";
+import { eventLog } from "../sink/metadata/event_log.ts";
 import { prepareTables } from "../sink/metadata/metadata_tables.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readSettings, saveSettings } from "../sink/metadata/saved_settings.ts";
@@ -66,13 +69,17 @@ export async function runStream(
   context: StreamContext,
 ): Promise<void> {
   const { signal, status = new StatusTracker(pool.clock), trace = UNTRACED } = context;
-  const emit = emitter(status.listen, context.emit);
+  const { namesIn, sink } = settings.current.settings;
+  const recording = { clock: pool.clock, log: context.log, emit: (event: RelayEvent) => emit(event) };
+  const recorder = eventRecorder({ ...recording, stream: namesIn(sink.schema).stream });
+  const events = new EventWriter(recording);
+  const emit = emitter(status.listen, recorder, events.listen, context.emit);
   // Closed after the end is emitted: the status written last has the end of the stream.
   await using closing = new AsyncDisposableStack();
   try {
     const watch = (system: Liveness) => status.watch(system);
     const connections = closing.use(await pool.connect(settings.current.settings, { emit, watch }));
-    await run(connections, settings, { ...context, status, trace, emit, closing });
+    await run(connections, settings, { ...context, status, trace, emit, closing, events });
     emit({ type: "ended" });
   } catch (error) {
     emit({ type: "ended", error: isEndedBy(signal, error) ? undefined : error });
@@ -87,6 +94,7 @@ export const isEndedBy = ({ aborted, reason }: AbortSignal, error: unknown): boo
 interface RunContext extends StreamContext {
   readonly status: StatusTracker;
   readonly trace: Trace;
+  readonly events: EventWriter;
   readonly closing: AsyncDisposableStack;
 }
 
@@ -247,6 +255,8 @@ async function acquire(
   emit({ type: "leaseTaken", schema, stream, owner: position.owner });
   closing.use(position.keep(fail));
   closing.use(parts.heartbeat.add(reporter));
+  closing.use(parts.events.open(eventLog(parts.transport, schema)));
+  closing.use(parts.heartbeat.add(parts.events));
   await createStatusView(patient, { schema, log });
   closing.use(watchOplog(parts));
   return position;

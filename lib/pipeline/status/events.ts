@@ -1,7 +1,7 @@
 /** The events that a relay emits. Log, progress bar, status, metrics and traces listen; no listener changes what the relay does. */
 import type { RecordedEvent } from "../../sink/metadata/event_log.ts";
-import type { VerifyRow } from "../../sink/metadata/verify_results.ts";
 import type { DocumentOperation } from "../../source/stream/event.ts";
+import type { ControlRequest } from "../../sink/metadata/control_requests.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { OutageEvent } from "../../util/outage.ts";
 import type { CollectionState } from "../collections/collection_state.ts";
@@ -74,15 +74,6 @@ export interface OplogReach {
   readonly isGrowing: boolean;
 }
 
-/** A request of `cdc_control` whose state or progress has changed. */
-export interface ChangedRequest {
-  readonly id: string;
-  readonly verb: string;
-  readonly state: "asked" | "running" | "done" | "refused" | "failed" | "cancelled" | "expired";
-  readonly askedBy: string | null;
-  readonly message: string | null;
-}
-
 export type RelayEvent =
   | OutageEvent
   | StageDone
@@ -133,11 +124,11 @@ export type RelayEvent =
   /** MongoDB has deleted the changes after the position: a new snapshot begins. */
   | { readonly type: "historyLost" }
   /** A request of the control table has begun or ended. */
-  | { readonly type: "requestChanged"; readonly request: ChangedRequest }
-  /** The relay itself has verified a collection. */
-  | { readonly type: "verified"; readonly result: VerifyRow }
-  /** Something that operators want to know has happened: the log of events, hooks and the page have it. */
+  | { readonly type: "requestChanged"; readonly request: ControlRequest }
+  /** What has happened, for operators: `cdc_events`, hooks and the page have it. */
   | { readonly type: "recorded"; readonly event: RecordedEvent }
+  /** Recorded events that are not in `cdc_events`, because CrateDB was away for too long. */
+  | { readonly type: "recordsLost"; readonly events: number }
   /** The relay has stopped in order, with its totals. */
   | ({ readonly type: "stopped"; readonly events: number; readonly seconds: number } & Counts)
   /** The relay has ended; the error is undefined if it was done or stopped. No event follows. */

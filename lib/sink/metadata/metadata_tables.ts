@@ -23,6 +23,9 @@ const DEFINITIONS = {
     `message ${longText}, started_at ${TIME}, ended_at ${TIME}`,
   cdc_dead_letter: ({ longText }) =>
     `stream TEXT, oid TEXT, document ${longText}, error ${longText}, time ${TIME}, PRIMARY KEY (stream, oid)`,
+  cdc_events: ({ overflowDefinition, longText }) =>
+    `id TEXT, "month" ${TIME}, "at" ${TIME}, stream TEXT, kind TEXT, severity TEXT, message ${longText}, ` +
+    `details ${overflowDefinition}, PRIMARY KEY (id, "month")`,
   cdc_lock: () => `table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until ${TIME}`,
   cdc_repair: ({ longText }) =>
     `stream TEXT, "database" TEXT, collection TEXT, oid TEXT, id ${longText}, requested_at ${TIME}, ` +
@@ -63,7 +66,8 @@ export const isMetadataTable = (name: string): boolean =>
 export async function prepareTable(transport: Transport, schema: string, name: MetadataTable): Promise<void> {
   const { dialect } = transport;
   const table = { schema, name };
-  await createTable(transport, table, `(${DEFINITIONS[name](dialect)}) ${dialect.clustered(1)}`);
+  const months = name === "cdc_events" && dialect.name === "CrateDB" ? ' PARTITIONED BY ("month")' : "";
+  await createTable(transport, table, `(${DEFINITIONS[name](dialect)}) ${dialect.clustered(1)}${months}`);
   const checked = CHECKED[name];
   if (checked) await checkColumns(transport, table, checked);
 }
@@ -76,7 +80,8 @@ export async function prepareTables(
 ): Promise<void> {
   const letters = "cdc_dead_letter";
   const prepare = (name: MetadataTable) => prepareTable(transport, schema, name);
-  await Promise.all(([letters, "cdc_collection", "cdc_control", "cdc_repair", own] as const).map(prepare));
+  const shared = [letters, "cdc_collection", "cdc_control", "cdc_events", "cdc_repair"] as const;
+  await Promise.all([...shared, own].map(prepare));
   await refreshTable(transport, { schema, name: letters });
 }
 

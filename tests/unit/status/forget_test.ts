@@ -109,6 +109,7 @@ Deno.test("forgetStreams() shows what is kept, and removes nothing if the answer
     cdc_verify: 3,
     cdc_settings: 3,
     cdc_collection: 3,
+    cdc_events: 3,
     cdc_position: 3,
   }]);
   assert.deepEqual(deleted, []);
