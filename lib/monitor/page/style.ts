@@ -59,7 +59,7 @@ table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nu
 th { text-align: left; font-weight: 500; padding: 0 12px 6px 0; }
 td { padding: 7px 12px 7px 0; border-top: 1px solid var(--line); vertical-align: top; }
 .number { text-align: right; }
-td:last-child, th:last-child { padding: 0 0 0 24px; } td:last-child { padding: 7px 0 7px 24px; }
+th:last-child { padding: 0 0 6px 24px; } td:last-child { padding: 7px 0 7px 24px; }
 #events { list-style: none; padding: 0; max-height: 420px; overflow: auto; overscroll-behavior: contain; }
 #events li { padding: 8px 4px 8px 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 #events li:first-child { border-top: 0; padding-top: 0; }
