@@ -22,6 +22,8 @@ export interface Seen {
   readonly maxLag: number;
   readonly now: number;
   readonly owner: string | null;
+  /** Why the stream is paused; null if nobody said. */
+  readonly pausedFor: string | null;
   /** Milliseconds until the snapshot ends; null if unknown. */
   readonly snapshotLeft: number | null;
   readonly deadLetters: number;
@@ -35,22 +37,24 @@ export interface Seen {
   }[];
 }
 
+type Problem = readonly [applies: boolean, state: StreamState | undefined, text: string, hint: string];
+
 /**
  * @example
  * IN: {status: {phase: "following", lag: 25, …}, …} → OUT: {state: "ok", sentence: "Following: 25 ms behind MongoDB", warnings: []}
  */
 export function healthOf(seen: Seen): Health {
-  const problems = PROBLEMS.flatMap((find) => find(seen));
+  const problems = problemsOf(seen).filter(([applies]) => applies);
   const { phase } = seen.status;
   const quiet = phase === "starting" || phase === "standby" ? phase : "ok";
   return {
-    state: problems.find(({ state }) => state !== undefined)?.state ?? quiet,
+    state: problems.map(([, state]) => state).find((state) => state !== undefined) ?? quiet,
     sentence: sentenceOf(seen),
-    warnings: problems.map(({ text, hint }) => ({ text, hint })),
+    warnings: problems.map(([, , text, hint]) => ({ text: sentence(text), hint: sentence(hint) })),
   };
 }
 
-function sentenceOf({ status, owner, snapshotLeft }: Seen): string {
+function sentenceOf({ status, owner, pausedFor, snapshotLeft }: Seen): string {
   const { phase, lag, snapshotDone, snapshotTotal } = status;
   const behind = lag === null ? "the lag is not known yet" : `${durationText(lag)} behind MongoDB`;
   if (phase === "following") return lag === 0 ? "Following: no change is waiting" : `Following: ${behind}`;
@@ -62,88 +66,87 @@ function sentenceOf({ status, owner, snapshotLeft }: Seen): string {
   }
   if (phase === "starting") return "Starting: connecting to both databases";
   if (phase === "standby") return `Standing by: ${owner ?? "another process"} follows this stream`;
+  if (phase === "paused") return `Paused${pausedFor === null ? "" : ` (${pausedFor})`}: ${behind}`;
   if (phase === "failed") return "Failed: this stream is not followed";
   if (phase === "stopped") return "Stopped: the position is saved";
   const lost = lag === null ? "" : `, ${behind}`;
   return `W${phase.slice(1)}${lost}`;
 }
 
+/** In the order of `STATES`; those without a state are no problems of the stream. */
+function problemsOf({ status, maxLag, now, deadLetters, collections }: Seen): readonly Problem[] {
+  const { phase, lag, lastError, oplogHeadroom: left, clusterTime } = status;
+  const isAway = phase.startsWith("waiting for ");
+  const system = phase.replace("waiting for ", "");
+  const window = (left ?? 0) + now - (clusterTime ?? now);
+  const kept = left === null ? "" : ` The oplog keeps the position for another ${durationText(left)}`;
+  const of = (state: string) => collections.filter((each) => each.state === state);
+  return [
+    [
+      phase === "failed",
+      "failed",
+      `The stream has ended: ${lastError}`,
+      "Correct the cause. With --config the relay starts the stream again by itself; otherwise start cdc-relay again. It " +
+      "resumes from the saved position",
+    ],
+    [
+      phase === "stopped",
+      "stopped",
+      "No relay follows this stream",
+      "Start cdc-relay: it resumes from its position",
+    ],
+    [
+      isAway,
+      phase as StreamState,
+      `${system} does not answer: ${lastError}`,
+      `Nothing is lost: the relay tries again, and resumes. Check that ${system} runs, and the way to it.${kept}`,
+    ],
+    [
+      left !== null && left < window / HEADROOM_PART,
+      "oplog nearly passed",
+      `MongoDB deletes the changes after the position in ${durationText(left ?? 0)}`,
+      "Enlarge the oplog now (replSetResizeOplog), and remove what slows the relay. Otherwise all documents are read again",
+    ],
+    [
+      phase === "paused",
+      "paused",
+      "The stream is paused: nothing is read or written",
+      `ctl resume goes on from the saved position.${kept}`,
+    ],
+    [
+      lag !== null && lag > maxLag && !isAway && phase !== "paused",
+      "far behind",
+      `The tables are ${durationText(lag ?? 0)} behind, more than --max-lag ${durationText(maxLag)}`,
+      "If the lag falls, wait. If it grows, a database is too slow: cdc_relay_stage_duration_seconds in /metrics shows which",
+    ],
+    ...of("failed").map(({ collection, reason, hint }): Problem => [
+      true,
+      "failed collections",
+      `${collection} failed: ${reason}`,
+      `${
+        sentence(hint ?? "Make its table usable")
+      } Then ctl snapshot ${collection} reads it again, or the relay by itself ` +
+      "within a minute. The others continue",
+    ]),
+    [
+      deadLetters > 0,
+      "dead letters",
+      `${deadLetters.toLocaleString("en-US")} documents could not be stored`,
+      "ctl letters list shows them, with the errors. Correct the documents or the columns, then: ctl letters retry",
+    ],
+    ...of("paused").map(({ collection }): Problem => [
+      true,
+      undefined,
+      `${collection} is paused: its changes are skipped`,
+      `ctl snapshot ${collection} reads it again`,
+    ]),
+    ...collections.filter(({ verified }) => verified === "different").map(({ collection }): Problem => [
+      true,
+      undefined,
+      `${collection} differed from MongoDB when it was last verified`,
+      `ctl verify ${collection} --repair writes the documents that differ again`,
+    ]),
+  ];
+}
+
 const sentence = (text: string): string => /[.!?]$/.test(text) ? text : `${text}.`;
-
-type Problem = Warning & { readonly state?: StreamState };
-
-/** In the order of `STATES`. */
-const PROBLEMS: readonly ((seen: Seen) => readonly Problem[])[] = [
-  ({ status: { phase, lastError } }) =>
-    phase !== "failed" ? [] : [{
-      state: phase,
-      text: `The stream has ended: ${lastError}`,
-      hint:
-        "Correct the cause. A relay with a file starts the stream again by itself; without a file, start " +
-        "cdc-relay again. It resumes from the saved position.",
-    }],
-  ({ status: { phase } }) =>
-    phase !== "stopped" ? [] : [{
-      state: phase,
-      text: "No relay follows this stream.",
-      hint: "Start cdc-relay again: it resumes from the saved position.",
-    }],
-  ({ status: { phase, lastError, oplogHeadroom } }) => {
-    if (!phase.startsWith("waiting for ")) return [];
-    const system = phase.replace("waiting for ", "");
-    const kept = oplogHeadroom === null
-      ? ""
-      : ` The oplog still has the changes of the next ${durationText(oplogHeadroom)}.`;
-    return [{
-      state: phase as StreamState,
-      text: `${system} does not answer: ${lastError}`,
-      hint:
-        `Nothing is lost: the relay tries again and resumes.${kept} Check that ${system} runs, and that this ` +
-        "machine reaches it.",
-    }];
-  },
-  ({ status: { oplogHeadroom: left, clusterTime }, now }) =>
-    left === null || left >= (left + now - (clusterTime ?? now)) / HEADROOM_PART ? [] : [{
-      state: "oplog nearly passed",
-      text: `MongoDB deletes the changes after the position in ${durationText(left)}.`,
-      hint:
-        "Enlarge the oplog now (replSetResizeOplog), and remove what slows the relay. Otherwise all documents " +
-        "are read again.",
-    }],
-  ({ status: { lag, phase }, maxLag }) =>
-    lag === null || lag <= maxLag || phase.startsWith("waiting for ") ? [] : [{
-      state: "far behind",
-      text: `The tables are ${durationText(lag)} behind, more than --max-lag ${durationText(maxLag)}.`,
-      hint:
-        "If the lag falls, wait. If it grows, CrateDB or MongoDB is too slow: cdc_relay_stage_duration_seconds in " +
-        "/metrics shows which stage takes the time.",
-    }],
-  ({ collections }) =>
-    collections.filter(({ state }) => state === "failed").map(({ collection, reason, hint }) => ({
-      state: "failed collections",
-      text: sentence(`${collection} failed: ${reason}`),
-      hint:
-        `${
-          sentence(hint ?? "Make its table usable")
-        } The relay tries again every minute and then reads the ` +
-        "collection again; the others continue.",
-    })),
-  ({ deadLetters }) =>
-    deadLetters === 0 ? [] : [{
-      state: "dead letters",
-      text: `${deadLetters.toLocaleString("en-US")} documents could not be stored.`,
-      hint:
-        "cdc_dead_letter has each of them, with the error. Correct the documents or the columns: a document that " +
-        "fits is stored with its next change, or at the next start.",
-    }],
-  ({ collections }) =>
-    collections.filter(({ state }) => state === "paused").map(({ collection, reason }) => ({
-      text: `${collection} is paused${reason === null ? "" : `: ${reason}`}`,
-      hint: "Its changes are skipped. After it resumes, it is read again.",
-    })),
-  ({ collections }) =>
-    collections.filter(({ verified }) => verified === "different").map(({ collection }) => ({
-      text: `${collection} differed from MongoDB when it was last verified.`,
-      hint: "verify --repair writes the documents that differ again.",
-    })),
-];

@@ -45,6 +45,7 @@ type ReportedFields = Record<"schema" | typeof STATUS_FIELDS[number], unknown>;
 export function statusReport(status: StatusSource, { clock, maxLag, stored = () => new Map() }: ReportDeps) {
   /** Undefined until both databases are connected. */
   let stream: FollowedStream | undefined;
+  let pausedFor: string | null = null;
   let savedAt: string | null = null;
   const changes = new Map<string, CollectionChange>();
   const reading = new Map<string, { readonly documents: number; readonly total: number | null }>();
@@ -54,6 +55,7 @@ export function statusReport(status: StatusSource, { clock, maxLag, stored = () 
   const listen = on({
     standingBy: (event) => stream = event,
     leaseTaken: (event) => stream = event,
+    paused: ({ reason }) => pausedFor = reason,
     positionSaved: () => savedAt = timeText(clock.now()),
     collectionChanged: (change) => changes.set(namespaceText(change.namespace), change),
     collectionRead: ({ namespace, documents, total }) => {
@@ -111,6 +113,7 @@ export function statusReport(status: StatusSource, { clock, maxLag, stored = () 
       maxLag: maxLag(),
       now,
       owner: stream?.owner ?? null,
+      pausedFor,
       snapshotLeft,
       deadLetters,
       collections: all,

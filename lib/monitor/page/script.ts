@@ -183,13 +183,13 @@ $("settings").addEventListener("toggle", async () => {
 
 /** Title, what it does, and its arguments: name, label, type. */
 const VERBS = {
-  pause: { title: "Pause", text: "Keeps the position and stops reading. It resumes by itself before MongoDB drops the changes.", fields: [["reason", "Reason", "text"]] },
+  pause: { title: "Pause", text: "Keeps the position and stops reading. It resumes by itself before MongoDB drops the changes.", fields: [["reason", "Reason", "text"], ["resumeAt", "Resume at", "datetime-local"]] },
   resume: { title: "Resume", text: "Goes on from the saved position.", fields: [] },
   snapshot: { title: "Snapshot", text: "Reads a collection again, beside the stream.", fields: [["collection", "Collection", "collection"], ["filter", "Only documents that match (JSON)", "json"], ["rate", "Documents a second, at most", "number"]] },
   verify: { title: "Verify", text: "Compares every document of a collection with its row.", fields: [["collection", "Collection", "collection"], ["repair", "Repair differences", "checkbox"]] },
   rate: { title: "Rate", text: "Limits what is read a second; 0 for no limit.", fields: [["snapshot", "Snapshot", "number"], ["verify", "Verify", "number"]] },
   reload: { title: "Reload", text: "Reads the file of settings again.", fields: [] },
-  stop: { title: "Stop", text: "Applies all changes up to a time, saves, and ends. Empty means now.", fields: [["at", "Time", "text"]] },
+  stop: { title: "Stop", text: "Applies all changes up to a time, saves, and ends. Empty means now.", fields: [["at", "Time", "datetime-local"]] },
 };
 let token = "";
 function ask(verb, name) {
@@ -197,7 +197,7 @@ function ask(verb, name) {
   const stream = seen.streams.find((each) => each.name === name);
   const input = (field, type) => type === "collection"
     ? el("select", { name: field }, stream.collections.map(({ collection }) => el("option", { value: collection }, plain(collection))))
-    : el("input", { name: field, type: type === "json" ? "text" : type, min: type === "number" && 0, placeholder: type === "json" && '{"status": "open"}' });
+    : el("input", { name: field, type: type === "json" ? "text" : type, step: type === "datetime-local" && 1, min: type === "number" && 0, placeholder: type === "json" && '{"status": "open"}' });
   const said = el("p", { class: "said", role: "status" });
   const form = el("form", null, el("h2", { id: "dialog-title" }, title), el("p", { class: "soft" }, text),
     fields.map(([field, name, type]) => el("label", null, name, input(field, type))),
@@ -209,7 +209,7 @@ function ask(verb, name) {
     try {
       for (const [field, , type] of fields) {
         const { value, checked } = form.elements[field];
-        if (type === "checkbox" ? checked : value !== "") given[field] = type === "json" ? JSON.parse(value) : type === "number" ? Number(value) : type === "checkbox" ? true : value;
+        if (type === "checkbox" ? checked : value !== "") given[field] = type === "json" ? JSON.parse(value) : type === "number" ? Number(value) : type === "checkbox" ? true : type === "datetime-local" ? new Date(value).toISOString() : value;
       }
     } catch {
       said.textContent = "The filter is not JSON, such as {\"status\": \"open\"}.";

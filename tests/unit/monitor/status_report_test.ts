@@ -44,7 +44,7 @@ Deno.test("statusReport() has the fields of `status --json`, with their units", 
     warnings: [{
       text: "shop.lines failed: it is a view.",
       hint:
-        "Drop it. The relay tries again every minute and then reads the collection again; the others continue.",
+        "Drop it. Then ctl snapshot shop.lines reads it again, or the relay by itself within a minute. The others continue.",
     }],
     rate_per_s: 0,
     proof: { equal: 0, of: 1, up_to: null },
