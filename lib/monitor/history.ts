@@ -4,6 +4,8 @@ import type { Clock } from "../util/clock.ts";
 
 export const SAMPLE_MS = 5_000;
 const SAMPLES = 720;
+/** A snapshot alternates with the stream, so its rate is that of the last 25 to 30 s. */
+const MARKS = 6;
 
 /** Time in milliseconds since 1970, lag in milliseconds or null, rows written per second. */
 export type Sample = readonly [at: number, lag: number | null, rate: number];
@@ -13,7 +15,7 @@ export class History {
   readonly #clock: Pick<Clock, "now" | "monotonic">;
   readonly #samples: Sample[] = [];
   readonly #read = new Map<string, number>();
-  /** The counts of the last two samples, so that a rate covers 5 to 10 s. */
+  /** The counts of the last samples, the oldest first. */
   #marks: readonly { readonly at: number; readonly counts: ReadonlyMap<string, number> }[] = [];
 
   constructor(status: StatusSource, clock: Pick<Clock, "now" | "monotonic">) {
@@ -27,7 +29,7 @@ export class History {
     this.#samples.push([this.#clock.now(), this.#status.current.lag, this.rate]);
     if (this.#samples.length > SAMPLES) this.#samples.shift();
     const counts = new Map([...this.#read, ["", this.#rows]]);
-    this.#marks = [...this.#marks.slice(-1), { at: this.#clock.monotonic(), counts }];
+    this.#marks = [...this.#marks.slice(1 - MARKS), { at: this.#clock.monotonic(), counts }];
   }
 
   /** The documents of a collection that a snapshot has read. */
@@ -35,9 +37,9 @@ export class History {
     this.#read.set(collection, documents);
   }
 
-  /** Rows written per second. */
+  /** Rows written per second, in the last 5 to 10 s. */
   get rate(): number {
-    return this.#rateOf("", this.#rows);
+    return this.#rateOf("", this.#rows, this.#marks.at(-2) ?? this.#marks[0]);
   }
 
   /** Documents of a collection that a snapshot reads per second. */
@@ -50,8 +52,7 @@ export class History {
     return upserts + deletes;
   }
 
-  #rateOf(name: string, count: number): number {
-    const [mark] = this.#marks;
+  #rateOf(name: string, count: number, mark = this.#marks[0]): number {
     if (!mark) return 0;
     const seconds = Math.max(1, (this.#clock.monotonic() - mark.at) / 1_000);
     // Counts begin again with each start of a stream, and each snapshot.

@@ -109,11 +109,11 @@ pageTest(
     assert.deepEqual(asked, [["pause", { reason: "night" }]]);
     await page.keyboard.press("Escape");
     // The token is in memory: it is not asked for again, and stored nowhere.
-    await page.click('[data-verb="resume"]');
+    await page.click('[data-verb="reload"]');
     assert.deepEqual(await page.$$("[name=token]"), []);
     await page.click("dialog button.main");
     await page.waitForFunction('document.querySelector(".said").innerText.startsWith("Asked")');
-    assert.deepEqual(asked.at(-1), ["resume", {}]);
+    assert.deepEqual(asked.at(-1), ["reload", {}]);
     assert.equal(
       await page.evaluate("localStorage.length + sessionStorage.length + document.cookie.length"),
       0,

@@ -84,7 +84,7 @@ function snapshotCard(stream) {
       el("div", { class: "between" }, el("span", { class: "name" }, plain(each.collection)),
         el("span", { class: "soft" }, [
           each.snapshot_total === null ? count(each.snapshot_done ?? 0) + " read" : count(each.snapshot_done ?? 0) + " of " + count(each.snapshot_total),
-          count(each.snapshot_rate_per_s) + "/s",
+          each.snapshot_rate_per_s > 0 && count(each.snapshot_rate_per_s) + "/s",
           each.snapshot_left_ms === null ? null : "ends in " + duration(each.snapshot_left_ms),
         ].filter(Boolean).join(" · "))),
       bar(plain(each.collection), each.snapshot_done ?? 0, each.snapshot_total)))));
@@ -122,14 +122,14 @@ function streamSection(stream, now, hasControl) {
       el("p", { class: "sentence" }, plain(stream.sentence)),
       proof(stream.proof),
       hasControl && stream.stream && el("div", { class: "buttons" },
-        Object.entries(VERBS).map(([verb, { title }]) => el("button", { type: "button", "data-verb": verb, "data-stream": stream.name }, title)))),
+        Object.entries(VERBS).filter(([verb]) => verb !== (stream.phase === "paused" ? "pause" : "resume")).map(([verb, { title }]) => el("button", { type: "button", "data-verb": verb, "data-stream": stream.name }, title)))),
     stream.warnings.length > 0 && el("ul", { class: "warnings", "aria-label": "What to do" }, stream.warnings.map(({ text, hint }) =>
       el("li", { class: tone(stream.state) === "bad" ? "bad" : "" }, el("strong", null, plain(text)), el("p", null, plain(hint))))),
     el("div", { class: "charts" }, chart("Lag behind MongoDB", points, 1, duration, now, stream.lag_ms), chart("Rows written a second", points, 2, count, now, stream.rate_per_s)),
     snapshotCard(stream),
     el("dl", { class: "card" },
       tile("Oplog headroom", stream.oplog_headroom_s === null ? "unknown" : duration(1000 * stream.oplog_headroom_s)),
-      tile("Changes read", count(stream.events)), tile("Rows written", count(stream.rows)), tile("Rows with overflow", count(stream.overflowed)),
+      tile("Changes read", count(stream.events)), tile("Rows written", count(stream.rows)), tile("Overflow", count(stream.overflowed)),
       tile("Dead letters", count(stream.dead_letters)), tile("Position saved", stream.saved_at === null ? "–" : clockText(stream.saved_at))),
     collectionsCard(stream));
 }

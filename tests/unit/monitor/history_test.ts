@@ -44,7 +44,6 @@ Deno.test("History has the rate of each collection that a snapshot reads", () =>
   history.count("shop.orders", 1_000);
   clock.pass(1_000);
   assert.deepEqual([history.rateOf("shop.orders"), history.rateOf("shop.lines")], [1_000, 0]);
-  pass(0);
-  pass(0);
+  for (let count = 0; count < 6; count++) pass(0);
   assert.equal(history.rateOf("shop.orders"), 0);
 });
