@@ -37,20 +37,18 @@ export interface Seen {
   }[];
 }
 
-type Problem = readonly [applies: boolean, state: StreamState | undefined, text: string, hint: string];
-
 /**
  * @example
  * IN: {status: {phase: "following", lag: 25, …}, …} → OUT: {state: "ok", sentence: "Following: 25 ms behind MongoDB", warnings: []}
  */
 export function healthOf(seen: Seen): Health {
-  const problems = problemsOf(seen).filter(([applies]) => applies);
+  const problems = problemsOf(seen);
   const { phase } = seen.status;
   const quiet = phase === "starting" || phase === "standby" ? phase : "ok";
   return {
-    state: problems.map(([, state]) => state).find((state) => state !== undefined) ?? quiet,
+    state: problems.map(({ state }) => state).find((state) => state !== undefined) ?? quiet,
     sentence: sentenceOf(seen),
-    warnings: problems.map(([, , text, hint]) => ({ text: sentence(text), hint: sentence(hint) })),
+    warnings: problems.map(({ text, hint }) => ({ text: sentence(text), hint })),
   };
 }
 
@@ -73,80 +71,61 @@ function sentenceOf({ status, owner, pausedFor, snapshotLeft }: Seen): string {
   return `W${phase.slice(1)}${lost}`;
 }
 
-/** In the order of `STATES`; those without a state are no problems of the stream. */
+const HINTS = {
+  failed: "Correct the cause, and start cdc-relay: it resumes. With --config it starts the stream by itself.",
+  stopped: "Start cdc-relay: it resumes from its position.",
+  waiting:
+    "Nothing is lost: the relay tries again, and resumes. Check that the server runs, and the way to it.",
+  oplog: "Enlarge the oplog now (replSetResizeOplog): otherwise all documents are read again.",
+  paused: "ctl resume goes on from the saved position.",
+  behind: "If it grows, a database is too slow: cdc_relay_stage_duration_seconds in /metrics shows which.",
+  letters: "ctl letters list shows the errors. Correct the documents or columns, then: ctl letters retry.",
+};
+
+interface Problem extends Warning {
+  /** Undefined for one of a collection alone. */
+  readonly state: StreamState | undefined;
+}
+
+/** In the order of `STATES`. */
 function problemsOf({ status, maxLag, now, deadLetters, collections }: Seen): readonly Problem[] {
   const { phase, lag, lastError, oplogHeadroom: left, clusterTime } = status;
+  const found: Problem[] = [];
+  const add = (state: Problem["state"], text: string, hint: string) => found.push({ state, text, hint });
+  const kept = left === null ? "" : ` The oplog keeps the position for another ${durationText(left)}.`;
   const isAway = phase.startsWith("waiting for ");
-  const system = phase.replace("waiting for ", "");
-  const window = (left ?? 0) + now - (clusterTime ?? now);
-  const kept = left === null ? "" : ` The oplog keeps the position for another ${durationText(left)}`;
-  const of = (state: string) => collections.filter((each) => each.state === state);
-  return [
-    [
-      phase === "failed",
-      "failed",
-      `The stream has ended: ${lastError}`,
-      "Correct the cause. With --config the relay starts the stream again by itself; otherwise start cdc-relay again. It " +
-      "resumes from the saved position",
-    ],
-    [
-      phase === "stopped",
-      "stopped",
-      "No relay follows this stream",
-      "Start cdc-relay: it resumes from its position",
-    ],
-    [
-      isAway,
-      phase as StreamState,
-      `${system} does not answer: ${lastError}`,
-      `Nothing is lost: the relay tries again, and resumes. Check that ${system} runs, and the way to it.${kept}`,
-    ],
-    [
-      left !== null && left < window / HEADROOM_PART,
-      "oplog nearly passed",
-      `MongoDB deletes the changes after the position in ${durationText(left ?? 0)}`,
-      "Enlarge the oplog now (replSetResizeOplog), and remove what slows the relay. Otherwise all documents are read again",
-    ],
-    [
-      phase === "paused",
-      "paused",
-      "The stream is paused: nothing is read or written",
-      `ctl resume goes on from the saved position.${kept}`,
-    ],
-    [
-      lag !== null && lag > maxLag && !isAway && phase !== "paused",
-      "far behind",
-      `The tables are ${durationText(lag ?? 0)} behind, more than --max-lag ${durationText(maxLag)}`,
-      "If the lag falls, wait. If it grows, a database is too slow: cdc_relay_stage_duration_seconds in /metrics shows which",
-    ],
-    ...of("failed").map(({ collection, reason, hint }): Problem => [
-      true,
+  if (phase === "failed") add(phase, `The stream has ended: ${lastError}`, HINTS.failed);
+  if (phase === "stopped") add(phase, "No relay follows this stream", HINTS.stopped);
+  if (isAway) {
+    const system = phase.replace("waiting for ", "");
+    add(phase as StreamState, `${system} does not answer: ${lastError}`, HINTS.waiting + kept);
+  }
+  if (left !== null && left < (left + now - (clusterTime ?? now)) / HEADROOM_PART) {
+    add("oplog nearly passed", `MongoDB deletes the next changes in ${durationText(left)}`, HINTS.oplog);
+  }
+  if (phase === "paused") add(phase, "Nothing is read or written", HINTS.paused + kept);
+  else if (lag !== null && lag > maxLag && !isAway) {
+    const limit = `more than --max-lag ${durationText(maxLag)}`;
+    add("far behind", `The tables are ${durationText(lag)} behind, ${limit}`, HINTS.behind);
+  }
+  for (const { collection, state, reason, hint } of collections) {
+    if (state !== "failed") continue;
+    const next = `Then ctl snapshot ${collection} reads it again, or the relay by itself within a minute.`;
+    add(
       "failed collections",
       `${collection} failed: ${reason}`,
-      `${
-        sentence(hint ?? "Make its table usable")
-      } Then ctl snapshot ${collection} reads it again, or the relay by itself ` +
-      "within a minute. The others continue",
-    ]),
-    [
-      deadLetters > 0,
-      "dead letters",
-      `${deadLetters.toLocaleString("en-US")} documents could not be stored`,
-      "ctl letters list shows them, with the errors. Correct the documents or the columns, then: ctl letters retry",
-    ],
-    ...of("paused").map(({ collection }): Problem => [
-      true,
-      undefined,
-      `${collection} is paused: its changes are skipped`,
-      `ctl snapshot ${collection} reads it again`,
-    ]),
-    ...collections.filter(({ verified }) => verified === "different").map(({ collection }): Problem => [
-      true,
-      undefined,
-      `${collection} differed from MongoDB when it was last verified`,
-      `ctl verify ${collection} --repair writes the documents that differ again`,
-    ]),
-  ];
+      `${sentence(hint ?? "Make it usable")} ${next}`,
+    );
+  }
+  const letters = `${deadLetters.toLocaleString("en-US")} documents could not be stored`;
+  if (deadLetters > 0) add("dead letters", letters, HINTS.letters);
+  for (const { collection, state, verified } of collections) {
+    const again = `ctl snapshot ${collection} reads it again.`;
+    if (state === "paused") add(undefined, `${collection} is paused: its changes are skipped`, again);
+    const repair = `ctl verify ${collection} --repair writes these documents again.`;
+    if (verified === "different") add(undefined, `${collection} differed when it was last verified`, repair);
+  }
+  return found;
 }
 
 const sentence = (text: string): string => /[.!?]$/.test(text) ? text : `${text}.`;

@@ -129,17 +129,14 @@ function forASecond(clock: Pick<Clock, "monotonic">, make: (key: string) => stri
 }
 
 const SHOWN_COLLECTIONS = 200;
-const URGENT = ["failed", "paused", "snapshot"];
 
-/** Has at most so many collections: those first of which something is to be told. */
+/** Has at most so many collections: first those that need attention. */
 function shortened<Report extends { readonly collections: readonly { readonly state: string }[] }>(
-  report: Report,
+  all: Report,
 ) {
-  const { collections } = report;
-  const rank = ({ state }: { readonly state: string }) =>
-    (URGENT.indexOf(state) + URGENT.length + 1) % (URGENT.length + 1);
-  const first = collections.toSorted((one, other) => rank(one) - rank(other)).slice(0, SHOWN_COLLECTIONS);
-  return { ...report, collections: first, more_collections: collections.length - first.length };
+  const { following = [], ...others } = Object.groupBy(all.collections, ({ state }) => state);
+  const collections = [...Object.values(others).flat(), ...following].slice(0, SHOWN_COLLECTIONS);
+  return { ...all, collections, more_collections: all.collections.length - collections.length };
 }
 
 const asked = (streams: readonly MonitoredStream[], stream: string | null): readonly MonitoredStream[] =>
