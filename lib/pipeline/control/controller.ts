@@ -11,7 +11,7 @@ import { messageOf, UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Emit } from "../status/events.ts";
 import { endOfParts, hasEnded, partsOfRequest, type Step, stepsOf, wholeOfRequest } from "./request_order.ts";
-import { type ControlledStream, RefusedError, type Run, type Verb } from "./verb.ts";
+import { CancelledError, type ControlledStream, RefusedError, type Run, type Verb } from "./verb.ts";
 
 /** The verbs by name. Those that need more than the pipeline are added by who runs the stream. */
 export type Verbs = Readonly<Record<string, Verb>>;
@@ -227,7 +227,7 @@ export class Controller {
     if (!request) throw new RefusedError(`No request has this id: ${named}`);
     const running = this.#running.get(request.id);
     if (running) {
-      running.cancel.abort(new Error("It was cancelled"));
+      running.cancel.abort(new CancelledError("It was cancelled"));
       await running.done;
     } else if (!hasEnded(request)) await this.#end(request, "cancelled", "It was cancelled.");
     const { state = "cancelled" } = await requests.find(request.id) ?? {};
