@@ -20,8 +20,8 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   const { signal, log, given } = context;
   const status = new StatusTracker(SYSTEM_CLOCK);
   const stream = { name: "", status };
-  const { listen, maxLag } = readOptions(MONITORING, given);
-  const monitoring = { listen, maxLag: () => maxLag, env: given.env, log };
+  const { listen, maxLag, onEventUrl: url } = readOptions(MONITORING, given);
+  const monitoring = { listen, maxLag: () => maxLag, hooks: url ? [{ url }] : [], env: given.env, log };
   await using watchers = await openWatchers({ ...monitoring, streams: [stream] });
   warnOfUrlDatabase(given, log);
   const { emit, trace } = watchers.of(stream, context, firstStart(context));

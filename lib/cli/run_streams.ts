@@ -15,12 +15,13 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   const { signal, log, given, configureLog } = context;
   const read = () => openRelayFile(path, given);
   let file = read();
-  const { listen, onFailure, logFormat: format, logLevel } = file.process;
+  const { listen, onFailure, logFormat: format, logLevel, onEventUrl: url } = file.process;
+  const hooks = [...file.process.hooks ?? [], ...url ? [{ url }] : []];
   configureLog({ format, level: logLevel });
   const [first, ...others] = file.streams;
   const watched = (stream: StreamOfFile) => ({ stream, name: stream.name, status: latestStatus() });
   const all = [watched(first), ...others.map(watched)] as const;
-  const monitoring = { listen, maxLag: () => file.process.maxLag, env: given.env, log };
+  const monitoring = { listen, maxLag: () => file.process.maxLag, env: given.env, log, hooks };
   await using watchers = await openWatchers({ ...monitoring, streams: all });
   for (const warning of file.warnings) log.warn(warning);
   const running = (each: typeof all[0]): Stream => {

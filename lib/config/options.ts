@@ -4,6 +4,7 @@ import {
   COLLECTION,
   CRATEDB,
   FILE,
+  HOOKS,
   MEMORY,
   MONGODB,
   MONITORING,
@@ -34,6 +35,9 @@ export const LOGGING = {
 
 /** With one value for the process, whatever the number of its streams. */
 export const PROCESS = { ...MEMORY, ...MONITORING, ...LOGGING, ...SUPERVISION };
+
+/** The same in a file. */
+export const FILE_PROCESS = { ...PROCESS, ...HOOKS };
 
 const COMPARISON = {
   compare: {
@@ -299,7 +303,7 @@ const HEADINGS = {
   "Rows": "key columns widen widenRows maxDeadLetters",
   "Performance":
     "maxMemory batchSize batchBytes refreshInterval saveInterval statementRows statementBytes inFlight",
-  "Operation": "lease retryFor worker onHeld onFailure listen maxLag",
+  "Operation": "lease retryFor worker onHeld onFailure listen maxLag onEventUrl",
   "Log": "logFormat logLevel",
 };
 

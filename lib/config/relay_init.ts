@@ -47,7 +47,9 @@ function valueOf(name: string, option: Option, { source, value, file }: Found): 
   if (option.secret) {
     const variables = variablesOf(name, option);
     if (variables.includes(source)) return { env: source };
-    return option.type === "token" || maskUrl(`${value}`) !== value ? { env: variables[0] } : value;
+    return ["token", "webhook"].includes(option.type) || maskUrl(`${value}`) !== value
+      ? { env: variables[0] }
+      : value;
   }
   const parsed = parse(option, value);
   if (option.type === "count") return parsed;
