@@ -20,7 +20,7 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   const { signal, log, given } = context;
   const status = new StatusTracker(SYSTEM_CLOCK);
   const stream = { name: "", status };
-  const { listen, maxLag, controlToken } = readOptions(MONITORING, given);
+  const { listen, maxLag, controlToken, onEventUrl: url } = readOptions(MONITORING, given);
   const monitoring = {
     listen,
     maxLag: () => maxLag,
@@ -30,6 +30,7 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
       { title: "Process", effective: shownOf(settingsIn(MONITORING, given)) },
       { title: "Stream", effective: shownOf(effectiveOf(given).effective) },
     ],
+    hooks: url ? [{ url }] : [],
     env: given.env,
     log,
   };

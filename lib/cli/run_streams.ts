@@ -16,7 +16,8 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   const { signal, log, given, configureLog } = context;
   const read = () => openRelayFile(path, given);
   let file = read();
-  const { listen, onFailure, logFormat: format, logLevel } = file.process;
+  const { listen, onFailure, logFormat: format, logLevel, onEventUrl: url } = file.process;
+  const hooks = [...file.process.hooks ?? [], ...url ? [{ url }] : []];
   configureLog({ format, level: logLevel });
   const [first, ...others] = file.streams;
   const watched = (stream: StreamOfFile) => ({ stream, name: stream.name, status: latestStatus() });
@@ -27,6 +28,7 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
     token: file.process.controlToken === undefined ? undefined : () => file.process.controlToken ?? "",
     sinkOf: (name: string) => (file.streams.find((each) => each.name === name) ?? first).settings.sink,
     settings: () => shownSettings(file),
+    hooks,
     env: given.env,
     log,
   };

@@ -2,6 +2,7 @@
 import { BSON } from "../bson/library.ts";
 import { type PartitionBy, partitionText, type Retention, retentionText } from "../mapping/partition.ts";
 import { maskUrl } from "../util/mask_url.ts";
+import { type Hook, hookName, maskWebhook } from "../monitor/hook.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { exampleOf, givenFor, isAbout, ruleIn } from "./collection_rules.ts";
 import { isToken, type Option, type OptionTable } from "./option.ts";
@@ -43,7 +44,7 @@ export const settingsIn = (table: OptionTable, given: Given): readonly Setting[]
       name,
       text: found ? textOf(option, found, valueOf(name, option, given)) : option.default ?? "",
       origin: found?.source ?? "default",
-      ...option.secret && found?.value !== undefined && { secret: String(found.value) },
+      ...option.secret && found?.value !== undefined && { secret: JSON.stringify(found.value) },
     };
   });
 
@@ -58,8 +59,12 @@ function inUnits(value: number, units: readonly (readonly [size: number, name: s
 
 function textOf(option: Option, { value: given, file }: Found, value: unknown): string {
   const { type, secret } = option;
+  if (type === "hooks") return (value as readonly Hook[]).map(hookName).join(", ");
   if (file !== undefined) return `the content of ${file}`;
-  if (secret) return isToken(option) ? "***" : maskUrl(String(given));
+  if (secret) {
+    if (isToken(option)) return "***";
+    return type === "webhook" ? maskWebhook(String(given)) : maskUrl(String(given));
+  }
   // The value is the content of a file.
   if (type === "certificate" || type === "privateKey") return String(given);
   if (type === "filter" || type === "pipeline") return BSON.EJSON.stringify(value, { relaxed: true });

@@ -117,7 +117,7 @@ export class FileParts {
   #noteSecret(path: Path, value: unknown, isToken: boolean): void {
     const variable = step(value, "env");
     if (typeof variable === "string") this.variables.add(variable);
-    else if (!isMapping(value) && (isToken || maskUrl(`${value}`) !== value)) {
+    else if (typeof value === "string" && (isToken || maskUrl(`${value}`) !== value)) {
       const name = path.slice(-2).join(".");
       this.warnings.push(
         `${this.#placeText(path)}: ${name} has a password. Use { env: VARIABLE } or { file: PATH }`,

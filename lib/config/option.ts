@@ -29,6 +29,8 @@ export const PLACEHOLDERS = {
   table: "[SCHEMA.]TABLE",
   worker: "K/N",
   address: "HOST:PORT",
+  webhook: "URL",
+  hooks: "",
   time: "TIME",
   types: "",
   fulltext: "",

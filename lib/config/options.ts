@@ -5,6 +5,7 @@ import {
   COLLECTION,
   CRATEDB,
   FILE,
+  HOOKS,
   MEMORY,
   MONGODB,
   MONITORING,
@@ -35,6 +36,9 @@ export const LOGGING = {
 
 /** With one value for the process, whatever the number of its streams. */
 export const PROCESS = { ...MEMORY, ...MONITORING, ...LOGGING, ...SUPERVISION };
+
+/** The same in a file. */
+export const FILE_PROCESS = { ...PROCESS, ...HOOKS };
 
 const COMPARISON = {
   compare: {
@@ -302,7 +306,7 @@ const HEADINGS = {
   "Rows": "key columns widen widenRows maxDeadLetters",
   "Performance":
     "maxMemory batchSize batchBytes refreshInterval saveInterval statementRows statementBytes inFlight",
-  "Operation": "lease retryFor worker onHeld onFailure listen controlToken maxLag",
+  "Operation": "lease retryFor worker onHeld onFailure listen controlToken maxLag onEventUrl",
   "Log": "logFormat logLevel",
 };
 

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { operationTime } from "../bson/operation_time.ts";
 import { parsePart } from "../key/stream_name.ts";
 import { parsePartitionBy, parseRetention } from "../mapping/partition.ts";
+import { type Hook, parseWebhook } from "../monitor/hook.ts";
 import { parseListenAddress } from "../monitor/http_server.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
 import { parseFulltext, parseTypes } from "../mapping/designed_types.ts";
@@ -135,6 +136,9 @@ const PARSERS = {
   worker: textual(parsePart),
   address: textual(parseListenAddress),
   time: textual(operationTime),
+  webhook: textual(parseWebhook),
+  // The form of the file checks them.
+  hooks: (given: unknown) => (given === "" ? [] : given) as readonly Hook[],
   types: parseTypes,
   fulltext: parseFulltext,
   tableSettings: (given: unknown): TableSettings =>

@@ -47,7 +47,9 @@ function valueOf(name: string, option: Option, { source, value, file }: Found): 
   if (option.secret) {
     const variables = variablesOf(name, option);
     if (variables.includes(source)) return { env: source };
-    return isToken(option) || maskUrl(`${value}`) !== value ? { env: variables[0] } : value;
+    return isToken(option) || option.type === "webhook" || maskUrl(`${value}`) !== value
+      ? { env: variables[0] }
+      : value;
   }
   const parsed = parse(option, value);
   if (option.type === "count") return parsed;

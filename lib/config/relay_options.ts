@@ -260,7 +260,24 @@ export const MONITORING = {
     help: "Let the page at / and POST /control steer the relay",
     details: "Requests need this token, of 16 characters or more.",
   },
+  onEventUrl: {
+    type: "webhook",
+    secret: true,
+    help: "POST events that need attention to this URL, as JSON",
+    details: "At most one for each kind of event in 15 minutes. hooks in the file can more.",
+  },
   maxLag: { type: "duration", default: "1m", help: "Lag up to which /readyz reports the relay as ready" },
+} as const satisfies OptionTable;
+
+/** Only a file has these. */
+export const HOOKS = {
+  hooks: {
+    type: "hooks",
+    env: [],
+    secret: true,
+    help: "What is told of events: url (with format: slack or json), or exec (a program and its arguments)",
+    details: "kinds selects events; by default those that need attention.",
+  },
 } as const satisfies OptionTable;
 
 /** Of a process with a file. */

@@ -54,6 +54,7 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
     JSON.stringify({
       now: clock.now(),
       hasControl: control !== undefined,
+      newestEvent: recent.report()[0]?.id ?? null,
       streams: Array.from(reports.values(), ({ name, report, history }) => ({
         name,
         ...shortened(report()),

@@ -136,13 +136,20 @@ function streamSection(stream, now, hasControl) {
 
 let seen = { streams: [] };
 let since = 0;
+let newestEvent;
+async function readEvents(get, newest) {
+  const events = await get("/events");
+  newestEvent = newest;
+  fill($("events"), events.length === 0 ? [el("li", { class: "soft" }, "Nothing has happened since this process started")] : events.map((each) =>
+    el("li", null, el("div", { class: "between" }, el("span", { class: "state " + ({ error: "bad", warning: "warn" }[each.severity] ?? "calm") }, each.kind.replaceAll("_", " ")), el("time", { datetime: each.at }, timeText(each.at))), plain(each.message))));
+}
 async function read() {
   const get = async (path) => {
     const response = await fetch(path, { signal: AbortSignal.timeout(5000) });
     if (!response.ok) throw new Error(await response.text());
     return await response.json();
   };
-  const [view, events] = await Promise.all([get("/status?since=" + since), get("/events")]);
+  const view = await get("/status?since=" + since);
   seen = view;
   for (const { name, history } of view.streams) {
     const all = [...samples.get(name) ?? [], ...history].slice(-720);
@@ -150,8 +157,7 @@ async function read() {
     since = Math.max(since, all.at(-1)?.[0] ?? 0);
   }
   fill($("streams"), view.streams.map((each) => streamSection(each, view.now, view.hasControl)));
-  fill($("events"), events.length === 0 ? [el("li", { class: "soft" }, "Nothing has happened since this process started")] : events.map((each) =>
-    el("li", null, el("div", { class: "between" }, el("span", { class: "state " + ({ error: "bad", warning: "warn" }[each.severity] ?? "calm") }, each.kind.replaceAll("_", " ")), el("time", { datetime: each.at }, timeText(each.at))), plain(each.message))));
+  if (view.newestEvent !== newestEvent) await readEvents(get, view.newestEvent);
   const worst = view.streams.map(({ state }) => state).find((state) => state !== "ok") ?? "ok";
   document.title = worst + " – cdc-relay";
   return view.now;
