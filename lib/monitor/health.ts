@@ -67,8 +67,7 @@ function sentenceOf({ status, owner, pausedFor, snapshotLeft }: Seen): string {
   if (phase === "paused") return `Paused${pausedFor === null ? "" : ` (${pausedFor})`}: ${behind}`;
   if (phase === "failed") return "Failed: this stream is not followed";
   if (phase === "stopped") return "Stopped: the position is saved";
-  const lost = lag === null ? "" : `, ${behind}`;
-  return `W${phase.slice(1)}${lost}`;
+  return `W${phase.slice(1)}${lag === null ? "" : `: the tables are ${durationText(lag)} old`}`;
 }
 
 const HINTS = {

@@ -193,13 +193,15 @@ const VERBS = {
   resume: { title: "Resume", text: "Goes on from the saved position.", fields: [] },
   snapshot: { title: "Snapshot", text: "Reads a collection again, beside the stream.", fields: [["collection", "Collection", "collection"], ["filter", "Only documents that match (JSON)", "json"], ["rate", "Documents a second, at most", "number"]] },
   verify: { title: "Verify", text: "Compares every document of a collection with its row.", fields: [["collection", "Collection", "collection"], ["repair", "Repair differences", "checkbox"]] },
+  letters: { title: "Retry letters", text: "Writes the dead letters of a collection again, after their cause was corrected.", fields: [["collection", "Collection", "collection"]], fixed: { action: "retry" } },
+  rebuild: { title: "Rebuild", text: "Copies the table of a collection to one with the columns of the settings.", fields: [["collection", "Collection", "collection"]] },
   rate: { title: "Rate", text: "Limits what is read a second; 0 for no limit.", fields: [["snapshot", "Snapshot", "number"], ["verify", "Verify", "number"]] },
   reload: { title: "Reload", text: "Reads the file of settings again.", fields: [] },
   stop: { title: "Stop", text: "Applies all changes up to a time, saves, and ends. Empty means now.", fields: [["at", "Time", "datetime-local"]] },
 };
 let token = "";
 function ask(verb, name) {
-  const { title, text, fields } = VERBS[verb];
+  const { title, text, fields, fixed } = VERBS[verb];
   const stream = seen.streams.find((each) => each.name === name);
   const input = (field, type) => type === "collection"
     ? el("select", { name: field }, stream.collections.map(({ collection }) => el("option", { value: collection }, plain(collection))))
@@ -211,7 +213,7 @@ function ask(verb, name) {
     said, el("div", { class: "buttons" }, el("button", { class: "main" }, title), el("button", { type: "button", "data-close": true }, "Close")));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const given = {};
+    const given = { ...fixed };
     try {
       for (const [field, , type] of fields) {
         const { value, checked } = form.elements[field];

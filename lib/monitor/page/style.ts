@@ -65,7 +65,8 @@ th:last-child { padding: 0 0 6px 24px; } td:last-child { padding: 7px 0 7px 24px
 #events li:first-child { border-top: 0; padding-top: 0; }
 #events .between { margin: 0; }
 summary { cursor: pointer; } summary h2 { display: inline; }
-#values td:last-child { padding-left: 0; } #values table { margin: 6px 0 18px; font-size: 13px; table-layout: fixed; overflow-wrap: anywhere; }
+#values td:last-child { padding-left: 0; } caption { text-align: left; font-weight: 600; padding-bottom: 4px; }
+#values table { margin: 6px 0 18px; font-size: 13px; table-layout: fixed; overflow-wrap: anywhere; }
 dialog { margin: auto; width: min(460px, calc(100vw - 24px)); color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 20px; }
 dialog::backdrop { background: rgb(0 0 0 / .45); }
 dialog form, dialog label { display: grid; gap: 4px; } dialog form { gap: 14px; } dialog h2 { font-size: 18px; }

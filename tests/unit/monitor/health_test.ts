@@ -42,7 +42,7 @@ const SENTENCES: readonly (readonly [sentence: string, seen: Seen])[] = [
     "Paused (maintenance): 90 s behind MongoDB",
     seen({ phase: "paused", lag: 90_000 }, { pausedFor: "maintenance" }),
   ],
-  ["Waiting for MongoDB, 30 s behind MongoDB", seen({ phase: "waiting for MongoDB", lag: 30_000 })],
+  ["Waiting for MongoDB: the tables are 30 s old", seen({ phase: "waiting for MongoDB", lag: 30_000 })],
 ];
 for (const [sentence, given] of SENTENCES) {
   Deno.test(`healthOf() says: ${sentence}`, () => assert.equal(healthOf(given).sentence, sentence));
