@@ -25,6 +25,8 @@ export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly splitter: SnapshotDeps["splitter"];
   readonly bulkReader: CausalReader;
   readonly repairs: Pick<RequestedRepairs, "runIfDue">;
+  /** Called after each batch, at least once a second. */
+  readonly between: (loop: LoopDeps & Pick<RunningDeps, "checkpoint" | "snapshot">) => Promise<void>;
   readonly share: Share;
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -156,7 +158,7 @@ class ReplicationLoop {
   }
 
   async #applyBatch(batch: ChangeBatch): Promise<void> {
-    const { emit, clock, mongodbClock, tables, repairs, batches, checkpoint, snapshot } = this.#deps;
+    const { emit, clock, mongodbClock, tables, repairs, between, batches, checkpoint, snapshot } = this.#deps;
     const { events, bytes, token } = batch;
     const hasRows = events > 0;
     const startedAt = clock.monotonic();
@@ -174,6 +176,7 @@ class ReplicationLoop {
     emit({ type: "advanced", ...this.#progress });
     for (const collection of await tables.maintain()) snapshot.requeueSkipped(collection);
     if (await repairs.runIfDue()) checkpoint.applied({ hasRows: true });
+    await between(this.#deps);
   }
 
   async #takeSnapshotSlice(): Promise<void> {

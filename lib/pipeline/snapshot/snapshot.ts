@@ -83,6 +83,11 @@ export class Snapshot {
     return this.#rate.nextAt;
   }
 
+  /** Replaces the rate, in documents a second; 0 for no limit. */
+  limit(rate: number): void {
+    this.#rate.limit(rate);
+  }
+
   /** As it is saved with the position, with the skipped collections; null if all is done. */
   get state(): SnapshotState | null {
     const { tables, settings } = this.#deps;

@@ -18,6 +18,8 @@ export interface ControlRequest {
   readonly askedAt: number;
   readonly askedBy: string | null;
   readonly expiresAt: number;
+  /** By the server's clock. */
+  readonly isExpired: boolean;
   readonly state: RequestState;
   readonly progress: string | null;
   readonly message: string | null;
@@ -32,7 +34,9 @@ export interface NewRequest extends Pick<ControlRequest, "verb"> {
   readonly stream?: string;
   readonly arguments?: ControlRequest["arguments"];
   readonly askedBy?: string | null;
-  /** @default {an hour after it was asked} */
+  /** Milliseconds from now. @default {an hour} */
+  readonly expiresIn?: number;
+  /** A time since 1970, instead. */
   readonly expiresAt?: number;
 }
 
@@ -60,19 +64,21 @@ export class ControlRequests extends StreamRows {
     this.#names = [stream.stream, ...aliases];
     const { now, millis } = transport.dialect;
     const asked = `coalesce(${millis("asked_at")}, ${now})`;
+    const expires = `coalesce(${millis("expires_at")}, ${asked} + ${EXPIRES_MS})`;
     this.#columns = `id, stream, verb, arguments, ${asked}, asked_by, ` +
-      `coalesce(${millis("expires_at")}, ${asked} + ${EXPIRES_MS}), coalesce(state, 'asked'), ` +
+      `${expires}, ${expires} <= ${now}, coalesce(state, 'asked'), ` +
       `progress, message, ${millis("started_at")}, ${millis("ended_at")}`;
   }
 
   /** Adds a request, unless one with this id exists. @returns it, as `asked` */
   async add(request: NewRequest): Promise<ControlRequest> {
-    const { id = randomUUID(), stream = this.stream, verb, askedBy = null, expiresAt } = request;
+    const { id = randomUUID(), stream = this.stream, verb, askedBy = null, expiresIn = EXPIRES_MS } = request;
     const { now, timestamp } = this.transport.dialect;
-    const expires = expiresAt === undefined ? `${now} + ${EXPIRES_MS}` : String(Math.round(expiresAt));
+    const expires = Math.round(request.expiresAt ?? expiresIn);
+    const from = request.expiresAt === undefined ? `${now} + ` : "";
     await this.transport.query(
       `INSERT INTO ${this.table} (id, stream, verb, arguments, asked_at, asked_by, expires_at, state) ` +
-        `VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP, $5, ${timestamp(expires)}, 'asked') ` +
+        `VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP, $5, ${timestamp(`${from}${expires}`)}, 'asked') ` +
         "ON CONFLICT (id) DO NOTHING",
       [id, stream, verb, JSON.stringify(request.arguments ?? {}), askedBy],
       WRITES,
@@ -131,8 +137,8 @@ const textOf = (value: unknown): string | null => value === null ? null : String
 const timeOf = (value: unknown): number | null => value === null ? null : Number(value);
 
 function requestOf(row: readonly unknown[]): ControlRequest {
-  const [id, stream, verb, given, askedAt, askedBy, expiresAt, state, progress, message, startedAt, endedAt] =
-    row;
+  const [id, stream, verb, given, askedAt, askedBy, expiresAt, isExpired, ...rest] = row;
+  const [state, progress, message, startedAt, endedAt] = rest;
   return {
     id: String(id),
     stream: textOf(stream),
@@ -141,6 +147,7 @@ function requestOf(row: readonly unknown[]): ControlRequest {
     askedAt: Number(askedAt),
     askedBy: textOf(askedBy),
     expiresAt: Number(expiresAt),
+    isExpired: isExpired === true,
     state: String(state) as RequestState,
     progress: textOf(progress),
     message: textOf(message),
