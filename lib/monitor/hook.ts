@@ -1,6 +1,6 @@
 /** What is told of events: a URL, or a program that is run without a shell. */
 import { spawn } from "node:child_process";
-import { EVENT_KINDS, type eventFields, type EventKind } from "../sink/metadata/event_log.ts";
+import { EVENT_KINDS, type EventKind, type RecordedEvent } from "../sink/metadata/event_log.ts";
 import { messageOf } from "../util/errors.ts";
 
 export interface Hook {
@@ -14,7 +14,7 @@ export interface Hook {
 }
 
 /** An event, and the number of those of its stream and kind that were not sent before it. */
-export type Message = ReturnType<typeof eventFields> & { readonly suppressed: number };
+export type Message = RecordedEvent & { readonly suppressed: number };
 
 export const kindsOf = ({ kinds }: Hook): readonly string[] =>
   kinds ?? Object.entries(EVENT_KINDS).flatMap(([kind, severity]) => severity === "info" ? [] : [kind]);

@@ -1,105 +1,77 @@
 /** Tells hooks of recorded events. Nothing waits for them, and their failures are only logged and counted. */
-import { type Listener, on, type RelayEvent } from "../pipeline/status/events.ts";
-import { eventFields, type RecordedEvent } from "../sink/metadata/event_log.ts";
+import { on, type RelayEvent } from "../pipeline/status/events.ts";
+import type { RecordedEvent } from "../sink/metadata/event_log.ts";
 import { type Clock, SYSTEM_CLOCK, waitAtMost } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { type Hook, hookName, kindsOf, type Message, send } from "./hook.ts";
+import { type Hook, hookName, kindsOf, type Message, send as sendOnce } from "./hook.ts";
 
 /** The shortest time between two messages of a stream and kind. */
 const INTERVAL_MS = 15 * 60_000;
 const TRIES = 3;
 const TRY_LIMIT_MS = 5_000;
 const PAUSE_MS = 2_000;
-/** Messages that wait for a hook. */
-const MAX_WAITING = 100;
-/** For the messages that wait when the process ends. */
+/** For the messages that are being sent when the process ends. */
 const LAST_MS = 3_000;
 
 interface HooksOptions {
   readonly log: Logger;
   /** Called with each message that could not be sent. */
   readonly onFailure: (event: Extract<RelayEvent, { type: "hookFailed" }>) => void;
-  readonly clock?: Pick<Clock, "monotonic" | "wait">;
-  readonly send?: typeof send;
+  readonly clock?: Pick<Clock, "wait">;
+  readonly send?: typeof sendOnce;
 }
 
-/** Sends until it is disposed of. */
+/** Tells of the first event of a stream and kind at once, and of the newest of those that follow 15 minutes later. */
 export function openHooks(hooks: readonly Hook[], options: HooksOptions) {
-  const all = hooks.map((hook) => new HookQueue(hook, options));
-  return {
-    listen: on({ recorded: ({ event }) => all.forEach((each) => each.tell(event)) }) as Listener,
-    [Symbol.asyncDispose]: async () => void await Promise.all(all.map((each) => each.close())),
-  };
-}
+  const { log, onFailure, clock = SYSTEM_CLOCK, send = sendOnce } = options;
+  const closing = new AbortController();
+  const { signal } = closing;
+  const sending = new Set<Promise<void>>();
 
-class HookQueue {
-  readonly #kinds: readonly string[];
-  readonly #clock: Pick<Clock, "monotonic" | "wait">;
-  readonly #closing = new AbortController();
-  /** By stream and kind: when it may be told again, and what was not told until then. */
-  readonly #told = new Map<string, { readonly until: number; held?: RecordedEvent; suppressed: number }>();
-  readonly #waiting: Message[] = [];
-  #sending: Promise<void> | undefined;
-
-  constructor(readonly hook: Hook, readonly options: HooksOptions) {
-    this.#kinds = kindsOf(hook);
-    this.#clock = options.clock ?? SYSTEM_CLOCK;
-  }
-
-  /** Tells the newest of what happens within the interval at its end. */
-  tell(event: RecordedEvent): void {
-    if (!this.#kinds.includes(event.kind)) return;
-    const key = `${event.kind} ${event.stream}`;
-    const told = this.#told.get(key);
-    const now = this.#clock.monotonic();
-    if (!told || now >= told.until) return this.#enqueue(key, event, 0);
-    told.suppressed++;
-    if (!told.held) void this.#tellLater(key, told.until - now);
-    told.held = event;
-  }
-
-  async close(): Promise<void> {
-    await waitAtMost(LAST_MS, this.#sending ?? Promise.resolve(), this.#clock);
-    this.#closing.abort();
-  }
-
-  async #tellLater(key: string, milliseconds: number): Promise<void> {
-    await this.#clock.wait(milliseconds, this.#closing).catch(() => {});
-    const { held, suppressed = 0 } = this.#told.get(key) ?? {};
-    if (held && !this.#closing.signal.aborted) this.#enqueue(key, held, suppressed - 1);
-  }
-
-  #enqueue(key: string, event: RecordedEvent, suppressed: number): void {
-    this.#told.set(key, { until: this.#clock.monotonic() + INTERVAL_MS, suppressed: 0 });
-    this.#waiting.push({ ...eventFields(event), suppressed });
-    if (this.#waiting.length > MAX_WAITING) {
-      this.#waiting.shift();
-      this.#failed("too many messages wait for it");
-    }
-    this.#sending ??= this.#sendAll().finally(() => this.#sending = undefined);
-  }
-
-  async #sendAll(): Promise<void> {
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) await this.#send(next);
-  }
-
-  async #send(message: Message): Promise<void> {
-    const { signal } = this.#closing;
+  const deliver = async (hook: Hook, message: Message): Promise<void> => {
     for (let tries = 1; !signal.aborted; tries++) {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(TRY_LIMIT_MS)]);
       try {
-        return await (this.options.send ?? send)(this.hook, message, limit);
-      } catch (error) {
-        if (tries === TRIES) return this.#failed(messageOf(error));
+        const limit = AbortSignal.any([signal, AbortSignal.timeout(TRY_LIMIT_MS)]);
+        return await send(hook, message, limit);
+      } catch (cause) {
+        const failure = { hook: hookName(hook), error: messageOf(cause) };
+        if (tries < TRIES) await clock.wait(PAUSE_MS, { signal }).catch(() => {});
+        else {
+          log.warn("A hook was not told of an event", failure);
+          return onFailure({ type: "hookFailed", ...failure });
+        }
       }
-      await this.#clock.wait(PAUSE_MS, { signal }).catch(() => {});
     }
-  }
-
-  #failed(error: string): void {
-    const hook = hookName(this.hook);
-    this.options.log.warn("A hook was not told of an event", { hook, error });
-    this.options.onFailure({ type: "hookFailed", hook, error });
-  }
+  };
+  const listenerOf = (hook: Hook) => {
+    const kinds = kindsOf(hook);
+    /** Of each stream and kind of the last 15 minutes. */
+    const held = new Map<string, { newest?: RecordedEvent; suppressed: number }>();
+    const tell = (key: string, event: RecordedEvent, suppressed: number) => {
+      held.set(key, { suppressed: -1 });
+      const delivery = deliver(hook, { ...event, suppressed }).finally(() => sending.delete(delivery));
+      sending.add(delivery);
+      clock.wait(INTERVAL_MS, { signal }).then(() => {
+        const { newest, suppressed = 0 } = held.get(key) ?? {};
+        held.delete(key);
+        if (newest) tell(key, newest, suppressed);
+      }, () => {}); // The process ends.
+    };
+    return (event: RecordedEvent) => {
+      const key = `${event.kind} ${event.stream}`;
+      const before = held.get(key);
+      if (!kinds.includes(event.kind)) return;
+      if (before) held.set(key, { newest: event, suppressed: before.suppressed + 1 });
+      else tell(key, event, 0);
+    };
+  };
+  const listeners = hooks.map(listenerOf);
+  return {
+    listen: on({ recorded: ({ event }) => listeners.forEach((each) => each(event)) }),
+    [Symbol.asyncDispose]: async () => {
+      await waitAtMost(LAST_MS, Promise.all(sending), clock);
+      closing.abort();
+    },
+  };
 }

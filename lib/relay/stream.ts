@@ -26,7 +26,7 @@ import type { Transport } from "../sink/connection/transport.ts";
 import { countingWrites } from "../sink/connection/lost_writes.ts";
 import { fenced, paced, retrying } from "../sink/connection/wrappers.ts";
 import { WritePace } from "../sink/connection/write_pace.ts";
-import { eventLog } from "../sink/metadata/event_log.ts";
+import { EventLog } from "../sink/metadata/event_log.ts";
 import { prepareTables } from "../sink/metadata/metadata_tables.ts";
 import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readSettings, saveSettings } from "../sink/metadata/saved_settings.ts";
@@ -266,7 +266,7 @@ async function acquire(
   emit({ type: "leaseTaken", schema, stream, owner: position.owner });
   closing.use(position.keep(fail));
   closing.use(parts.heartbeat.add(reporter));
-  closing.use(parts.events.open(eventLog(parts.transport, schema)));
+  closing.use(parts.events).log = new EventLog(parts.transport, schema);
   closing.use(parts.heartbeat.add(parts.events));
   await createStatusView(patient, { schema, log });
   closing.use(watchOplog(parts));

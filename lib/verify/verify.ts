@@ -5,7 +5,7 @@ import { relay as runRelay } from "../relay/relay.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { retrying } from "../sink/connection/wrappers.ts";
 import type { Transport } from "../sink/connection/transport.ts";
-import { type EventLog, eventLog, type RecordedEvent } from "../sink/metadata/event_log.ts";
+import { EventLog, type RecordedEvent } from "../sink/metadata/event_log.ts";
 import { readPosition } from "../sink/metadata/saved_position.ts";
 import { knownStreams } from "../sink/metadata/stream_records.ts";
 import { prepareTables } from "../sink/metadata/metadata_tables.ts";
@@ -32,7 +32,7 @@ import { type OutageEvent, OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import { ownRelay } from "./repair.ts";
 import { openTable, type VerifyDeps, type VerifySettings } from "./collection.ts";
-import { type CollectionResult, type Outcome, verifyEvent } from "./result.ts";
+import { type CollectionResult, verifyEvent } from "./result.ts";
 import { LANES } from "./scan.ts";
 import { verifyCollection } from "./verify_collection.ts";
 
@@ -89,7 +89,7 @@ export async function verify(
     splitter: rangeSplitter(bulkReader, { lanes: LANES, log }),
     rate: new SnapshotRate({ rate: settings.rate, readers: LANES, clock }),
   };
-  const record = outcomeRecorder(eventLog(raw, names.metadataSchema), { log, emit });
+  const record = outcomeRecorder(new EventLog(raw, names.metadataSchema), { log, emit });
   while (true) {
     const results = await verifyAll(deps, emit);
     await record(results);
@@ -100,16 +100,19 @@ export async function verify(
 }
 
 /** Records each result whose outcome differs from that of the run before. Never throws. */
-function outcomeRecorder(events: EventLog, { log, emit }: Pick<VerifyContext, "log" | "emit">) {
-  const outcomes = new Map<string, Outcome>();
+function outcomeRecorder(to: EventLog, { log, emit }: Pick<VerifyContext, "log" | "emit">) {
+  let before: readonly CollectionResult[] = [];
+  const isKnown = (result: CollectionResult) =>
+    before.some((each) => each.collection === result.collection && each.outcome === result.outcome);
   return async (results: readonly CollectionResult[]): Promise<void> => {
-    const changed = results.filter(({ collection, outcome }) => outcomes.get(collection) !== outcome);
-    for (const { collection, outcome } of changed) outcomes.set(collection, outcome);
-    const recorded = changed.map(verifyEvent);
-    for (const event of recorded) emit({ type: "recorded", event });
-    if (recorded.length === 0) return;
-    await events.write(recorded)
-      .catch((error) => log.warn("The results are not in cdc_events", { error: messageOf(error) }));
+    const events = results.filter((each) => !isKnown(each)).map(verifyEvent);
+    before = results;
+    for (const event of events) emit({ type: "recorded", event });
+    if (events.length > 0) {
+      await to.write(events).catch((error) =>
+        log.warn("The results are not in cdc_events", { error: messageOf(error) })
+      );
+    }
   };
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { countRows } from "../support/follow.ts";
+import { postgresqlTest } from "../support/postgresql_harness.ts";
 
 /** Kind and collection of the events, in their order. */
 async function events({ sql, schema }: CratedbContext): Promise<string[]> {
@@ -63,3 +64,22 @@ cratedbTest("cdc_events loses its months of long ago, and nothing else", async (
   await again.kill();
   assert.deepEqual(await events(context), ["kept", ...before, "started", "stopped"]);
 });
+
+postgresqlTest(
+  "cdc_events is written to PostgreSQL, too",
+  async ({ mongodb, database, relay, schema, sql }) => {
+    await mongodb.db(database).collection<{ _id: number }>("data").insertOne({ _id: 1 });
+    const running = relay();
+    await running.waitForLine(/Ready/);
+    assert.equal((await running.kill()).code, 0);
+    const rows = await sql(
+      `SELECT kind, details->>'documents' AS documents FROM "${schema}".cdc_events ORDER BY "at"`,
+    );
+    assert.deepEqual(rows.map(({ kind, documents }) => [kind, documents]).sort(), [
+      ["snapshot_done", "1"],
+      ["snapshot_started", "0"],
+      ["started", null],
+      ["stopped", null],
+    ]);
+  },
+);

@@ -10,20 +10,17 @@ import { type Emit, type Listener, on } from "./events.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 
 const HIGH_LAG_MS = 60_000;
-const TALLY_MS = 60_000;
+/** What is counted is recorded so often at most. */
+const COUNT_MS = 60_000;
 
-const TALLIED = {
-  dead_letters: "dead letter",
-  columns_added: "new column",
-  columns_widened: "widened column",
+const COUNTED = {
+  dead_letters: "Dead letters",
+  columns_added: "New columns",
+  columns_widened: "Widened columns",
 };
-type Tallied = keyof typeof TALLIED;
 
 /** Of a request that has got into a state. */
-const REQUESTS: Readonly<
-  Record<RequestState, readonly [kind: EventKind, text: string] | undefined>
-> = {
-  asked: undefined,
+const REQUESTS: Partial<Readonly<Record<RequestState, readonly [kind: EventKind, text: string]>>> = {
   running: ["request_started", "has begun"],
   done: ["request_done", "is done"],
   cancelled: ["request_done", "was cancelled"],
@@ -53,19 +50,29 @@ export function eventRecorder({ stream, clock, emit }: {
   let isOplogLow = false;
   let clusterTime: number | null = null;
   const failed = new Set<string>();
-  const away = new Set<string>();
   /** Requests that run. */
   const running = new Set<string>();
+  const counts = new Map<string, { kind: keyof typeof COUNTED; collection: string; total: number }>();
+  let countsDue = -Infinity;
 
   const record = (kind: EventKind, message: string, details: RecordedEvent["details"] = {}) =>
     emit({
       type: "recorded",
       event: recordedEvent({ at: clock.now(), stream: name, kind, message, details }),
     });
-  const tallies = new Tallies(clock, (kind, collection, count) => {
-    const text = `${collection} has ${count} ${TALLIED[kind]}${count === 1 ? "" : "s"}`;
-    record(kind, text, { collection, count });
-  });
+  const count = (kind: keyof typeof COUNTED, namespace: Namespace, more: number) => {
+    if (more === 0) return;
+    const collection = namespaceText(namespace);
+    const { total } = counts.get(`${kind} ${collection}`) ?? { total: 0 };
+    counts.set(`${kind} ${collection}`, { kind, collection, total: total + more });
+  };
+  const recordCounts = () => {
+    for (const { kind, collection, total } of counts.values()) {
+      record(kind, `${COUNTED[kind]} of ${collection}: ${total}`, { collection, count: total });
+    }
+    if (counts.size > 0) countsDue = clock.monotonic() + COUNT_MS;
+    counts.clear();
+  };
   const checkLag = (lag: number | null) => {
     if (lag === null || (isLate ? lag > FRESH_MS : lag <= HIGH_LAG_MS)) return;
     isLate = !isLate;
@@ -101,9 +108,9 @@ export function eventRecorder({ stream, clock, emit }: {
       inSnapshot = false;
       record("history_lost", "MongoDB has deleted the changes after the position: a new snapshot is needed");
     },
-    tableWritten: ({ namespace, deadLetters }) => tallies.add("dead_letters", namespace, deadLetters),
-    columnsAdded: ({ namespace, columns }) => tallies.add("columns_added", namespace, columns),
-    columnsWidened: ({ namespace, columns }) => tallies.add("columns_widened", namespace, columns),
+    tableWritten: ({ namespace, deadLetters }) => count("dead_letters", namespace, deadLetters),
+    columnsAdded: ({ namespace, columns }) => count("columns_added", namespace, columns),
+    columnsWidened: ({ namespace, columns }) => count("columns_widened", namespace, columns),
     collectionChanged: ({ namespace, table, state }) => {
       const collection = namespaceText(namespace);
       if (state?.name === "failed") {
@@ -119,7 +126,7 @@ export function eventRecorder({ stream, clock, emit }: {
     advanced: (event) => {
       clusterTime = event.clusterTime ?? clusterTime;
       checkLag(event.lag);
-      tallies.flush();
+      if (clock.monotonic() >= countsDue) recordCounts();
     },
     oplogSeen: ({ oldest, window, isGrowing }) => {
       const left = isGrowing || clusterTime === null ? Infinity : Math.max(0, clusterTime - oldest);
@@ -132,18 +139,6 @@ export function eventRecorder({ stream, clock, emit }: {
       }
       isOplogLow = isLow;
     },
-    // A minute after `outageBegan`: most outages are over by then.
-    outage: ({ system, error, lasted }) => {
-      if (away.has(system)) return;
-      away.add(system);
-      const { message, hint } = describe(error);
-      const text = `${system} has failed for ${durationText(lasted)}: ${message}`;
-      record("outage", text, { system, hint });
-    },
-    recovered: ({ system, lasted }) => {
-      if (!away.delete(system)) return;
-      record("outage_over", `${system} answers again after ${durationText(lasted)}`, { system });
-    },
     requestChanged: ({ request: { id, verb, state, askedBy, message } }) => {
       const [kind, text] = REQUESTS[state] ?? [];
       if (!kind || state === "running" && running.has(id)) return;
@@ -154,41 +149,10 @@ export function eventRecorder({ stream, clock, emit }: {
       record(kind, what, { id, verb, state, asked_by: askedBy });
     },
     ended: ({ error }) => {
-      tallies.flush(Infinity);
+      recordCounts();
       if (error === undefined) return record("stopped", "The relay has stopped");
       const { message, hint } = describe(error);
       record("failed", `The relay has failed: ${message}`, { hint });
     },
   });
-}
-
-/** Counts for each kind and collection. The first count is recorded at once, later ones together once a minute. */
-class Tallies {
-  readonly #all = new Map<string, { kind: Tallied; collection: string; count: number; next: number }>();
-
-  constructor(
-    readonly clock: Pick<Clock, "monotonic">,
-    readonly record: (kind: Tallied, collection: string, count: number) => void,
-  ) {}
-
-  add(kind: Tallied, namespace: Namespace, count: number): void {
-    if (count === 0) return;
-    const collection = namespaceText(namespace);
-    const key = `${kind} ${collection}`;
-    const each = this.#all.get(key) ?? { kind, collection, count: 0, next: -Infinity };
-    each.count += count;
-    this.#all.set(key, each);
-    this.flush();
-  }
-
-  /** Records what is due by a time of the monotonic clock. @default {now} */
-  flush(until: number = this.clock.monotonic()): void {
-    for (const [key, each] of this.#all) {
-      if (each.next > until) continue;
-      if (each.count > 0) this.record(each.kind, each.collection, each.count);
-      else this.#all.delete(key);
-      each.count = 0;
-      each.next = this.clock.monotonic() + TALLY_MS;
-    }
-  }
 }

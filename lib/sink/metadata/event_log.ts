@@ -2,41 +2,35 @@
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable } from "../sql/names.ts";
 
-/** The kinds of events, and how severe each is. */
-export const EVENT_KINDS = {
-  started: "info",
-  stopped: "info",
-  failed: "error",
-  takeover: "warning",
-  history_lost: "error",
-  snapshot_started: "info",
-  snapshot_done: "info",
-  columns_added: "info",
-  columns_widened: "info",
-  dead_letters: "warning",
-  collection_failed: "error",
-  collection_recovered: "info",
-  lag_high: "warning",
-  lag_normal: "info",
-  oplog_low: "warning",
-  outage: "warning",
-  outage_over: "info",
-  verify_equal: "info",
-  verify_changing: "info",
-  verify_different: "error",
-  request_started: "info",
-  request_done: "info",
-  request_failed: "warning",
+const KINDS = {
+  info: [
+    ...[
+      "started",
+      "stopped",
+      "snapshot_started",
+      "snapshot_done",
+      "columns_added",
+      "columns_widened",
+    ] as const,
+    ...["collection_recovered", "lag_normal", "verify_equal", "verify_changing"] as const,
+    ...["request_started", "request_done"] as const,
+  ],
+  warning: ["takeover", "dead_letters", "lag_high", "oplog_low", "request_failed"],
+  error: ["failed", "history_lost", "collection_failed", "verify_different"],
 } as const;
 
-export type EventKind = keyof typeof EVENT_KINDS;
+export type Severity = keyof typeof KINDS;
+export type EventKind = typeof KINDS[Severity][number];
 
-export type Severity = typeof EVENT_KINDS[EventKind];
+/** How severe each kind of events is. */
+export const EVENT_KINDS = Object.fromEntries(
+  Object.entries(KINDS).flatMap(([severity, kinds]) => kinds.map((kind) => [kind, severity])),
+) as Readonly<Record<EventKind, Severity>>;
 
 export interface RecordedEvent {
   readonly id: string;
-  /** In milliseconds since 1970. */
-  readonly at: number;
+  /** In ISO 8601. */
+  readonly at: string;
   readonly stream: string;
   readonly kind: EventKind;
   readonly severity: Severity;
@@ -46,56 +40,50 @@ export interface RecordedEvent {
   readonly details: Readonly<Record<string, string | number | null | undefined>>;
 }
 
+/** @param event `at` in milliseconds since 1970 */
 export const recordedEvent = (
-  event: Pick<RecordedEvent, "at" | "stream" | "kind" | "message" | "details">,
-): RecordedEvent => ({ id: crypto.randomUUID(), severity: EVENT_KINDS[event.kind], ...event });
-
-/** As JSON, and as the columns of `cdc_events`. @example IN: {at: 0, kind: "stopped", …} → OUT: {at: "1970-01-01T00:00:00.000Z", …} */
-export const eventFields = ({ at, id, stream, kind, severity, message, details }: RecordedEvent) => ({
-  id,
-  at: new Date(at).toISOString(),
-  stream,
-  kind,
-  severity,
-  message,
-  details,
+  event: Omit<RecordedEvent, "id" | "at" | "severity"> & { readonly at: number },
+): RecordedEvent => ({
+  id: crypto.randomUUID(),
+  ...event,
+  at: new Date(event.at).toISOString(),
+  severity: EVENT_KINDS[event.kind],
 });
 
 const KEPT_MS = 90 * 24 * 60 * 60_000;
 const TIME = "timestamp with time zone";
+const COLUMNS = ["id", "at", "stream", "kind", "severity", "message"] as const;
 /** Nothing waits for an answer. */
 const OPTIONS = { limitMs: 10_000 };
 
-export interface EventLog {
-  /** Writes events with one statement. Those that are there already stay as they are. */
-  write(events: readonly RecordedEvent[]): Promise<void>;
-  /** Deletes the months that ended more than 90 days ago. */
-  expire(now: number): Promise<void>;
-}
-
 /** The table of events of a schema. Its partitions are months. */
-export function eventLog(transport: Transport, schema: string): EventLog {
-  const table = quoteTable({ schema, name: "cdc_events" });
-  const [texts, , objects] = transport.dialect.lists;
-  return {
-    async write(events) {
-      const rows = events.map(eventFields);
-      const names = ["id", "at", "stream", "kind", "severity", "message"] as const;
-      const details = rows.map((row) => JSON.stringify(row.details));
-      await transport.query(
-        `INSERT INTO ${table} (id, "month", "at", stream, kind, severity, message, details) ` +
-          `(SELECT e.id, date_trunc('month', e."at"::${TIME}), e."at"::${TIME}, ` +
-          "e.stream, e.kind, e.severity, e.message, e.details " +
-          `FROM UNNEST(${names.map((_, at) => `$${at + 1}::${texts}`).join(", ")}, $7::${objects}) ` +
-          'AS e (id, "at", stream, kind, severity, message, details)) ON CONFLICT DO NOTHING',
-        [...names.map((name) => rows.map((row) => row[name])), details],
-        OPTIONS,
-      );
-    },
-    async expire(now) {
-      const from = new Date(now - KEPT_MS).toISOString();
-      const sql = `DELETE FROM ${table} WHERE "month" < date_trunc('month', $1::${TIME})`;
-      await transport.query(sql, [from], OPTIONS);
-    },
-  };
+export class EventLog {
+  readonly #table: string;
+
+  constructor(readonly transport: Transport, schema: string) {
+    this.#table = quoteTable({ schema, name: "cdc_events" });
+  }
+
+  /** Writes events with one statement. Those that are there already stay as they are. */
+  async write(events: readonly RecordedEvent[]): Promise<void> {
+    const [texts, , objects] = this.transport.dialect.lists;
+    const lists = COLUMNS.map((_, at) => `$${at + 1}::${texts}`).join(", ");
+    await this.transport.query(
+      `INSERT INTO ${this.#table} (id, "at", "month", stream, kind, severity, message, details) (SELECT e.id, ` +
+        `e."at"::${TIME}, date_trunc('month', e."at"::${TIME}), e.stream, e.kind, e.severity, e.message, e.details ` +
+        `FROM UNNEST(${lists}, $${COLUMNS.length + 1}::${objects}) ` +
+        `AS e (id, "at", stream, kind, severity, message, details)) ON CONFLICT DO NOTHING`,
+      [
+        ...COLUMNS.map((name) => events.map((each) => each[name])),
+        events.map(({ details }) => JSON.stringify(details)),
+      ],
+      OPTIONS,
+    );
+  }
+
+  /** Deletes the months that ended more than 90 days ago. @param now in milliseconds since 1970 */
+  async expire(now: number): Promise<void> {
+    const sql = `DELETE FROM ${this.#table} WHERE "month" < date_trunc('month', $1::${TIME})`;
+    await this.transport.query(sql, [new Date(now - KEPT_MS).toISOString()], OPTIONS);
+  }
 }

@@ -19,6 +19,6 @@ Deno.test("recentEvents() has the last 100, newest first", () => {
   for (const event of all) recent.listen({ type: "recorded", event });
   const events = recent.report();
   assert.equal(events.length, 100);
-  assert.deepEqual(events[0], { ...all.at(-1), at: "1970-01-01T00:00:00.120Z" });
+  assert.equal(events[0], all.at(-1));
   assert.equal(events.at(-1)?.at, "1970-01-01T00:00:00.021Z");
 });
