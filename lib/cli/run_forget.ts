@@ -38,6 +38,7 @@ export async function runForget(
 const WORDS: Readonly<Record<MetadataTable, string>> = {
   cdc_position: "position",
   cdc_collection: "collection",
+  cdc_control: "control request",
   cdc_dead_letter: "dead letter",
   cdc_lock: "table lock",
   cdc_repair: "repair request",

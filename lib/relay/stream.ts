@@ -8,6 +8,7 @@ import { RequestedRepairs } from "../pipeline/collections/repair.ts";
 import { Collections } from "../pipeline/collections/collections.ts";
 import { bufferBatches } from "../pipeline/loop/batcher.ts";
 import { follow, type OpenStream } from "../pipeline/loop/follow.ts";
+import type { Verbs } from "../pipeline/control/controller.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
 import { type Emit, emitter, on } from "../pipeline/status/events.ts";
 import { StatusReporter } from "../pipeline/status/heartbeat.ts";
@@ -48,6 +49,10 @@ export interface StreamContext {
   readonly status?: StatusTracker;
   /** @default {untraced} */
   readonly trace?: Trace;
+  /** The name in the file, by which requests may mean the stream. @default {none} */
+  readonly name?: string;
+  /** Verbs that need more than the pipeline. @default {none} */
+  readonly verbs?: Verbs;
 }
 
 /**
@@ -79,7 +84,9 @@ export async function runStream(
 export const isEndedBy = ({ aborted, reason }: AbortSignal, error: unknown): boolean =>
   aborted && (error === reason || error instanceof Error && error.name === "AbortError");
 
-interface RunContext extends Required<StreamContext> {
+interface RunContext extends StreamContext {
+  readonly status: StatusTracker;
+  readonly trace: Trace;
   readonly closing: AsyncDisposableStack;
 }
 

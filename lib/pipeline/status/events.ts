@@ -1,5 +1,6 @@
 /** The events that a relay emits. Log, progress bar, status, metrics and traces listen; no listener changes what the relay does. */
 import type { DocumentOperation } from "../../source/stream/event.ts";
+import type { ControlRequest } from "../../sink/metadata/control_requests.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { OutageEvent } from "../../util/outage.ts";
 import type { CollectionState } from "../collections/collection_state.ts";
@@ -114,6 +115,8 @@ export type RelayEvent =
   | ({ readonly type: "oplogSeen" } & OplogReach)
   /** MongoDB has deleted the changes after the position: a new snapshot begins. */
   | { readonly type: "historyLost" }
+  /** A request of the control table has begun or ended. */
+  | { readonly type: "requestChanged"; readonly request: ControlRequest }
   /** The relay has stopped in order, with its totals. */
   | ({ readonly type: "stopped"; readonly events: number; readonly seconds: number } & Counts)
   /** The relay has ended; the error is undefined if it was done or stopped. No event follows. */

@@ -17,6 +17,10 @@ const DEFINITIONS = {
   cdc_collection: () =>
     'stream TEXT, "database" TEXT, collection TEXT, table_schema TEXT, table_name TEXT, "state" TEXT, reason TEXT, ' +
     `hint TEXT, "rows" BIGINT, documents BIGINT, "since" ${TIME}, PRIMARY KEY (stream, "database", collection)`,
+  cdc_control: ({ longText }) =>
+    `id TEXT PRIMARY KEY, stream TEXT, verb TEXT, arguments ${longText}, asked_at ${TIME} DEFAULT CURRENT_TIMESTAMP, ` +
+    `asked_by TEXT DEFAULT CURRENT_USER, expires_at ${TIME}, state TEXT DEFAULT 'asked', progress TEXT, ` +
+    `message ${longText}, started_at ${TIME}, ended_at ${TIME}`,
   cdc_dead_letter: ({ longText }) =>
     `stream TEXT, oid TEXT, document ${longText}, error ${longText}, time ${TIME}, PRIMARY KEY (stream, oid)`,
   cdc_lock: () => `table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until ${TIME}`,
@@ -72,7 +76,7 @@ export async function prepareTables(
 ): Promise<void> {
   const letters = "cdc_dead_letter";
   const prepare = (name: MetadataTable) => prepareTable(transport, schema, name);
-  await Promise.all(([letters, "cdc_collection", "cdc_repair", own] as const).map(prepare));
+  await Promise.all(([letters, "cdc_collection", "cdc_control", "cdc_repair", own] as const).map(prepare));
   await refreshTable(transport, { schema, name: letters });
 }
 

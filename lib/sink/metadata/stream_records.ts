@@ -46,7 +46,7 @@ export async function recordsOf(
     await followed(transport),
     (each) => each.schema === schema && names.includes(each.stream) ? "own" : "others",
   );
-  const tables = await tablesInEverySchema(transport, "cdc_dead_letter", ...OF_STREAMS);
+  const tables = await tablesInEverySchema(transport, "cdc_dead_letter", "cdc_control", ...OF_STREAMS);
   const has = (name: MetadataTable) => tables.some((each) => each.schema === schema && each.name === name);
   const lettersOf = (each: readonly Followed[]) => new Set(each.map(({ letters }) => letters));
   const kept = lettersOf(others.filter((each) => each.schema === schema));
@@ -60,7 +60,7 @@ export async function recordsOf(
   return [
     ...has("cdc_dead_letter") && letters.length > 0 ? [byStream("cdc_dead_letter", letters)] : [],
     ...await locksOf(own, others, transport),
-    ...OF_STREAMS.filter(has).map((name) => byStream(name, names)),
+    ...["cdc_control" as const, ...OF_STREAMS].filter(has).map((name) => byStream(name, names)),
   ];
 }
 

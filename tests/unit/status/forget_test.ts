@@ -104,6 +104,7 @@ Deno.test("forgetStreams() shows what is kept, and removes nothing if the answer
   });
   assert.equal(forgotten, undefined);
   assert.deepEqual(shown, [{
+    cdc_control: 3,
     cdc_repair: 3,
     cdc_verify: 3,
     cdc_settings: 3,
