@@ -41,7 +41,6 @@ const WORDS: Readonly<Record<MetadataTable, string>> = {
   cdc_control: "control request",
   cdc_dead_letter: "dead letter",
   cdc_lock: "table lock",
-  cdc_repair: "repair request",
   cdc_settings: "list of settings",
   cdc_verify: "verify result",
 };

@@ -4,7 +4,6 @@
  * Delivery is at least once and writes are idempotent, so the tables end up as if each change had been applied exactly
  * once: a position is saved only after CrateDB has confirmed every row before it.
  */
-import { RequestedRepairs } from "../pipeline/collections/repair.ts";
 import { Collections } from "../pipeline/collections/collections.ts";
 import { bufferBatches } from "../pipeline/loop/batcher.ts";
 import { follow, type OpenStream } from "../pipeline/loop/follow.ts";
@@ -23,7 +22,6 @@ import { countingWrites } from "../sink/connection/lost_writes.ts";
 import { fenced, paced, retrying } from "../sink/connection/wrappers.ts";
 import { WritePace } from "../sink/connection/write_pace.ts";
 import { prepareTables } from "../sink/metadata/metadata_tables.ts";
-import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readSettings, saveSettings } from "../sink/metadata/saved_settings.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
@@ -270,13 +268,11 @@ const openTables = (opened: Opened): Collections =>
   });
 
 function loopDeps(opened: Opened, tables: Collections) {
-  const { names: { metadataSchema: schema, stream }, patient, settings: { scope, worker } } = opened;
+  const { names: { metadataSchema: schema }, patient, settings: { worker } } = opened;
   const deps = { ...opened, tables };
-  const requests = new RepairRequests(patient, { schema, stream });
   const read = (stream: string) => readPosition(patient, { schema, stream });
   return {
     ...deps,
-    repairs: new RequestedRepairs({ ...deps, requests, scope }),
     ...worker && { barrier: dropBarrier({ ...deps, read }) },
   };
 }

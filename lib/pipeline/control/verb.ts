@@ -19,6 +19,9 @@ import type { Emit } from "../status/events.ts";
 /** The request cannot be executed: it ends as `refused`, and nothing was changed. */
 export class RefusedError extends UserError {}
 
+/** The reason of the signal of a request that was cancelled. */
+export class CancelledError extends Error {}
+
 export interface Verb {
   readonly kind: "immediate" | "long";
   /** Reads and checks the arguments; asks no server. @throws RefusedError */

@@ -8,7 +8,6 @@ import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import { hasReached } from "../../source/stream/resume_token.ts";
 import { type Clock, waitAtMost } from "../../util/clock.ts";
 import type { Namespace } from "../../util/namespace.ts";
-import type { RequestedRepairs } from "../collections/repair.ts";
 import { FilteredSnapshots, type FilteredSnapshotsDeps } from "../snapshot/filtered_snapshots.ts";
 import { Snapshot, type SnapshotDeps } from "../snapshot/snapshot.ts";
 import { readsCollections, type SnapshotState } from "../snapshot/snapshot_state.ts";
@@ -25,7 +24,6 @@ export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly chunks: SnapshotDeps["chunks"] & FilteredSnapshotsDeps["chunks"];
   readonly splitter: SnapshotDeps["splitter"];
   readonly bulkReader: CausalReader;
-  readonly repairs: Pick<RequestedRepairs, "runIfDue">;
   readonly share: Share;
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -161,7 +159,7 @@ class ReplicationLoop {
   }
 
   async #applyBatch(batch: ChangeBatch): Promise<void> {
-    const { emit, clock, mongodbClock, tables, repairs, batches, checkpoint, snapshot } = this.#deps;
+    const { emit, clock, mongodbClock, tables, batches, checkpoint, snapshot } = this.#deps;
     const { events, bytes, token } = batch;
     const hasRows = events > 0;
     const startedAt = clock.monotonic();
@@ -178,7 +176,6 @@ class ReplicationLoop {
     }
     emit({ type: "advanced", ...this.#progress });
     for (const collection of await tables.maintain()) snapshot.requeueSkipped(collection);
-    if (await repairs.runIfDue()) checkpoint.applied({ hasRows: true });
   }
 
   async #takeSnapshotSlice(): Promise<void> {

@@ -74,11 +74,9 @@ export class FilteredSnapshots {
     return added.id;
   }
 
-  /** Ends those of a collection that was dropped, or the one with this id. */
-  discard(which: Namespace | string, reason: string): void {
-    const isMeant = (each: FilteredSnapshot) =>
-      typeof which === "string" ? each.id === which : namespaceText(each) === namespaceText(which);
-    for (const each of this.#left.filter(isMeant)) this.#end(each.id, { kind: "failed", reason });
+  /** Ends one that was cancelled. */
+  discard(id: string): void {
+    if (this.outcome(id)?.kind === "running") this.#end(id, { kind: "failed", reason: "it was cancelled" });
   }
 
   /** Undefined for one that is unknown: call {@linkcode add}. */
@@ -127,9 +125,10 @@ export class FilteredSnapshots {
   #write(namespace: Namespace, keys: readonly LookedUp[]): Promise<boolean> {
     const { reader, tables } = this.#deps;
     return tables.attempt(namespace, async () => {
-      const applier = await tables.of(namespace);
-      for await (const found of reader.lookUp(namespace, keys.map(({ id }) => id))) {
-        await applier.apply(found.filter(isThere), "snapshot");
+      for await (const part of reader.lookUp(namespace, keys.map(({ id }) => id))) {
+        const found = part.filter(isThere);
+        // If the collection was dropped, its table is not created again.
+        if (found.length > 0) await (await tables.of(namespace)).apply(found, "snapshot");
       }
     });
   }

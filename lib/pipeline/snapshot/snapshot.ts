@@ -120,7 +120,6 @@ export class Snapshot {
   discard(namespace: Namespace): void {
     this.#staleRows.delete(namespaceText(namespace));
     this.#plan = plans.withoutCollections(this.#plan, [namespace]);
-    this.filtered.discard(namespace, "its collection was dropped");
   }
 
   /** Call it when rows are visible and the position is saved. */

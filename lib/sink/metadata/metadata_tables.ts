@@ -24,9 +24,6 @@ const DEFINITIONS = {
   cdc_dead_letter: ({ longText }) =>
     `stream TEXT, oid TEXT, document ${longText}, error ${longText}, time ${TIME}, PRIMARY KEY (stream, oid)`,
   cdc_lock: () => `table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until ${TIME}`,
-  cdc_repair: ({ longText }) =>
-    `stream TEXT, "database" TEXT, collection TEXT, oid TEXT, id ${longText}, requested_at ${TIME}, ` +
-    'PRIMARY KEY (stream, "database", collection, oid)',
   cdc_settings: ({ longText }) => `stream TEXT PRIMARY KEY, settings ${longText}, saved_at ${TIME}`,
   cdc_verify: ({ longText }) =>
     `${definitionsOf({ ...VERIFY_COLUMNS, differences: longText })}, PRIMARY KEY (stream, collection)`,
@@ -76,7 +73,7 @@ export async function prepareTables(
 ): Promise<void> {
   const letters = "cdc_dead_letter";
   const prepare = (name: MetadataTable) => prepareTable(transport, schema, name);
-  await Promise.all(([letters, "cdc_collection", "cdc_control", "cdc_repair", own] as const).map(prepare));
+  await Promise.all(([letters, "cdc_collection", "cdc_control", own] as const).map(prepare));
   await refreshTable(transport, { schema, name: letters });
 }
 
