@@ -295,7 +295,8 @@ const HEADINGS = {
   "Source (MongoDB)": "mongodbUrl database collection exclude filter only omit pipeline fullDocument",
   "Target (CrateDB)":
     "cratedbUrl cratedbJwt cratedbCa cratedbCert cratedbKey table shards replicas partitionBy keep onDrop deletes metadata",
-  "Snapshot": "snapshot snapshotLanes snapshotRate snapshotOrder snapshotReadPreference onHistoryLost",
+  "Snapshot":
+    "snapshot startAt snapshotLanes snapshotRate snapshotOrder snapshotReadPreference onHistoryLost",
   "Rows": "key columns widen widenRows maxDeadLetters",
   "Performance":
     "maxMemory batchSize batchBytes refreshInterval saveInterval statementRows statementBytes inFlight",

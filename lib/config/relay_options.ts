@@ -85,6 +85,12 @@ export const STREAM = {
     help: "Copy documents: at the first start, never, at each start, or only copy",
     details: "only also applies the changes since the start, and exits.",
   },
+  startAt: {
+    type: "time",
+    help: "With --snapshot never: follow from this time, if the stream has no position",
+    details:
+      "A time such as 2026-01-31T12:00:00Z, or an operation time T:I. Refused if the oplog does not go back that far.",
+  },
   snapshotLanes: {
     type: "count",
     least: 1,

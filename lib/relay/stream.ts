@@ -4,10 +4,12 @@
  * Delivery is at least once and writes are idempotent, so the tables end up as if each change had been applied exactly
  * once: a position is saved only after CrateDB has confirmed every row before it.
  */
+import type { BSON } from "mongodb";
 import { Collections } from "../pipeline/collections/collections.ts";
-import { bufferBatches } from "../pipeline/loop/batcher.ts";
-import { follow, type OpenStream } from "../pipeline/loop/follow.ts";
+import { follow } from "../pipeline/loop/follow.ts";
 import type { Verbs } from "../pipeline/control/controller.ts";
+import type { BetweenBatches } from "../pipeline/control/verb.ts";
+import type { Steering } from "../pipeline/control/steering.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
 import { type Emit, emitter, on } from "../pipeline/status/events.ts";
 import { StatusReporter } from "../pipeline/status/heartbeat.ts";
@@ -29,15 +31,14 @@ import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { shardKeyOf } from "../source/documents/collections.ts";
 import { storageOf } from "../source/documents/sample.ts";
 import type { Logger } from "../util/log.ts";
-import { changeStream } from "../source/stream/change_stream.ts";
-import { requestedDocument } from "../source/stream/requested_document.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Liveness } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import type { ConnectionPool, Connections } from "./connect.ts";
 import { askAtStart } from "./probes/start.ts";
 import type { Configured, StreamSettings } from "./stream_settings.ts";
-import { openSource, type StreamSource } from "./stream_source.ts";
+import { openControl, type StreamControl } from "./stream_control.ts";
+import { openerOf, openSource, type StreamSource } from "./stream_source.ts";
 
 export interface StreamContext {
   readonly signal: AbortSignal;
@@ -95,10 +96,14 @@ async function run(connections: Connections, settings: StreamSettings, context: 
   const parts = partsOf(connections, settings.current.settings, context, failed);
   const names = await openMetadata(parts);
   let position: StreamPosition | undefined;
+  let control: StreamControl | undefined;
   while (true) {
+    await control?.betweenTerms();
+    failed.signal.throwIfAborted();
+    if (control?.steering.isStopping || control && signal.aborted) break;
     const { replaced } = settings;
     await using closing = new AsyncDisposableStack();
-    const term = termOf(parts, settings, closing);
+    const term = { ...termOf(parts, settings, closing), until: control?.steering.until };
     status.writeLimits = term.limits;
     try {
       const source = await openSource(term);
@@ -106,9 +111,14 @@ async function run(connections: Connections, settings: StreamSettings, context: 
         position = await acquire(parts, names);
         const side = { ...term, ...source, names, skipped: [] };
         askAtStart(side, { ...parts, isFirst: position.state.token === null });
+        const own = { schema: names.metadataSchema, stream: names.stream };
+        control = context.closing.use(openControl({ ...parts, settings, names: own, position }));
       }
       // A standby may have waited for long.
-      if (!replaced.aborted) await followFor({ ...term, ...source, names, position });
+      if (control?.steering.isPaused) settings.replace(settings.current);
+      if (!replaced.aborted && control) {
+        await followFor({ ...term, ...source, names, position, steering: control.steering });
+      }
     } catch (error) {
       // What runs beside the loop explains the error of the loop.
       failed.signal.throwIfAborted();
@@ -126,11 +136,12 @@ async function run(connections: Connections, settings: StreamSettings, context: 
       }
     }
     failed.signal.throwIfAborted();
-    if (!replaced.aborted || signal.aborted) return;
+    if (!replaced.aborted || signal.aborted) break;
     await closing.disposeAsync();
     // A late write must not replace a newer one of the same row.
     await parts.retries.shutdown.limit(parts.raw.idle(), () => 0);
   }
+  if (!signal.aborted) await control?.stopped();
 }
 
 /** The parts while the settings are the present ones. */
@@ -155,7 +166,7 @@ function termOf(parts: Parts, settings: StreamSettings, closing: AsyncDisposable
 }
 
 /** Follows the stream until it ends, or other settings replace these. */
-async function followFor(term: Term & StreamSource & Pick<Opened, "names" | "position">): Promise<void> {
+async function followFor(term: Opening): Promise<void> {
   const { names, position, settings, content, signal, closing, sinkOutages, fail } = term;
   const over = new AbortController();
   closing.defer(() => over.abort(signal.reason));
@@ -250,7 +261,11 @@ async function acquire(
   return position;
 }
 
+type Opening = Omit<Opened, "patient">;
+
 type Opened = Term & StreamSource & {
+  readonly steering: Steering;
+  readonly until: BSON.Timestamp | undefined;
   readonly names: Names;
   readonly position: StreamPosition;
   /** Waits for the sink, and checks the lease before each statement. */
@@ -273,32 +288,9 @@ function loopDeps(opened: Opened, tables: Collections) {
   const read = (stream: string) => readPosition(patient, { schema, stream });
   return {
     ...deps,
+    between: (loop: BetweenBatches) => opened.steering.runBetween(loop),
     ...worker && { barrier: dropBarrier({ ...deps, read }) },
   };
-}
-
-function openerOf(
-  { settings, signal, closing, deployment, features, mongodbOutages, share, examples }: Opened,
-): OpenStream {
-  const route = closing.use(deployment.route());
-  const fullDocument = requestedDocument(
-    // Also what collections will ask for that are created later.
-    [...examples, ...settings.examples ?? []].map((each) => settings.for(each)),
-  );
-  return (startAfter, left) =>
-    bufferBatches(
-      changeStream({
-        ...settings,
-        route,
-        share,
-        features,
-        fullDocument,
-        startAfter,
-        signal: AbortSignal.any([signal, left]),
-        outages: mongodbOutages,
-      }),
-      settings,
-    );
 }
 
 /** The same transport, which other streams use too, so this one does not close it. */

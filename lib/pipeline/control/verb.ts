@@ -5,14 +5,17 @@
  * A request that a relay has begun and not ended, because it was killed, is run again by the next relay: so each verb is
  * idempotent, and looks first for what an earlier run has left, see {@linkcode VerbContext.isResumed}.
  */
+import type { BSON } from "mongodb";
 import type { Transport } from "../../sink/connection/transport.ts";
 import type { ControlRequest } from "../../sink/metadata/control_requests.ts";
+import type { SavedState } from "../../sink/metadata/stream_position.ts";
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Checkpoint } from "../loop/checkpoint.ts";
 import type { LoopDeps } from "../loop/replication_loop.ts";
 import type { RelaySettings } from "../settings.ts";
+import type { Pause } from "./pause.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { Emit } from "../status/events.ts";
 
@@ -43,9 +46,11 @@ export interface VerbContext {
 }
 
 /** The replication loop between two batches. Call `checkpoint.applied({hasRows: true})` for rows that were written. */
-export interface BetweenBatches
-  extends
-    Pick<LoopDeps, "tables" | "reader" | "bulkReader" | "causalReader" | "position" | "share" | "settings"> {
+export interface BetweenBatches extends
+  Pick<
+    LoopDeps,
+    "signal" | "tables" | "reader" | "bulkReader" | "causalReader" | "position" | "share" | "settings"
+  > {
   readonly snapshot: Snapshot;
   readonly checkpoint: Checkpoint;
 }
@@ -71,15 +76,28 @@ export interface ControlledStream {
   readonly names: { readonly schema: string; readonly stream: string };
   /** Waits for the sink, and checks the lease before each statement. */
   readonly transport: Transport;
+  /** The pause that lasts; undefined while the stream is followed. */
+  readonly paused: Pause | undefined;
+  /** The position as it is saved. */
+  readonly state: SavedState;
+  /** Documents a second that `verify` in the relay reads at most, set by `rate`; 0 for no limit. */
+  verifyRate: number;
   /**
-   * Runs a task between two batches, while nothing else is applied. While the stream is paused, a long verb waits until it
-   * is resumed. @throws RefusedError for an immediate verb while the stream is paused
+   * Runs a task between two batches, while nothing else is applied; again if other settings ended the term meanwhile. While
+   * the stream is paused, a long verb waits until it is resumed. @throws RefusedError for an immediate verb while the stream
+   * is paused
    */
   between<Result>(task: (loop: BetweenBatches) => Promise<Result>): Promise<Result>;
   /** Ends the term of the loop in order, runs a task, then begins another term; or stays paused. */
   apart<Result>(task: (parts: BetweenTerms) => Promise<Result>): Promise<Result>;
-  /** Replaces settings, until the next reload of the file or the next start. */
+  /** Replaces settings of later terms, until the next reload of the file or the next start. */
   replace(change: Partial<RelaySettings>): void;
-  /** Documents a second that `verify` in the relay reads at most, set by `rate`; 0 for no limit. */
-  verifyRate: number;
+  /** Resolves when nothing is read any more. */
+  pause(pause: Pause): Promise<void>;
+  /** @param why for the log */
+  resume(why: string): Promise<void>;
+  /** Ends the stream, now or when everything up to a cluster time is written, and nothing after it. Resolves to the time. */
+  stop(at: "now" | BSON.Timestamp): Promise<BSON.Timestamp | undefined>;
+  /** MongoDB's cluster time. */
+  timeNow(): Promise<BSON.Timestamp>;
 }

@@ -24,6 +24,8 @@ export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly chunks: SnapshotDeps["chunks"] & FilteredSnapshotsDeps["chunks"];
   readonly splitter: SnapshotDeps["splitter"];
   readonly bulkReader: CausalReader;
+  /** Called after each batch, at least once a second. */
+  readonly between: (loop: LoopDeps & Pick<RunningDeps, "checkpoint" | "snapshot">) => Promise<void>;
   readonly share: Share;
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -159,7 +161,7 @@ class ReplicationLoop {
   }
 
   async #applyBatch(batch: ChangeBatch): Promise<void> {
-    const { emit, clock, mongodbClock, tables, batches, checkpoint, snapshot } = this.#deps;
+    const { emit, clock, mongodbClock, tables, between, batches, checkpoint, snapshot } = this.#deps;
     const { events, bytes, token } = batch;
     const hasRows = events > 0;
     const startedAt = clock.monotonic();
@@ -176,6 +178,7 @@ class ReplicationLoop {
     }
     emit({ type: "advanced", ...this.#progress });
     for (const collection of await tables.maintain()) snapshot.requeueSkipped(collection);
+    await between(this.#deps);
   }
 
   async #takeSnapshotSlice(): Promise<void> {

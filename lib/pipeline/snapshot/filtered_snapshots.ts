@@ -42,10 +42,13 @@ export class FilteredSnapshots {
   /** Keys of the first one that are not written; undefined while they are being read. */
   #keys: Chunk | undefined;
   #rate: SnapshotRate | undefined;
+  /** Of those that have none of their own. */
+  #commonRate: number;
 
   constructor(saved: readonly FilteredSnapshot[], deps: FilteredSnapshotsDeps) {
     this.#left = saved;
     this.#deps = deps;
+    this.#commonRate = deps.settings.snapshotRate;
     this.#next();
   }
 
@@ -72,6 +75,12 @@ export class FilteredSnapshots {
     this.#left = [...this.#left, { ...added, after: null, documents: 0 }];
     if (this.#left.length === 1) this.#next();
     return added.id;
+  }
+
+  /** Replaces the rate of those that have none of their own. */
+  limit(rate: number): void {
+    this.#commonRate = rate;
+    if (this.#left[0]?.rate === undefined) this.#rate?.limit(rate);
   }
 
   /** Ends one that was cancelled. */
@@ -144,7 +153,7 @@ export class FilteredSnapshots {
     const [first] = this.#left;
     this.#keys = undefined;
     if (!first) return;
-    const rate = first.rate ?? this.#deps.settings.snapshotRate;
+    const rate = first.rate ?? this.#commonRate;
     this.#rate = new SnapshotRate({ rate, readers: 1, clock: this.#deps.clock });
     this.#readKeys(first);
   }

@@ -10,7 +10,7 @@ import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { KeyRange, RangeSplitter } from "../../source/documents/key_ranges.ts";
 import type { Clock } from "../../util/clock.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import { Semaphore } from "../../util/concurrency.ts";
+import { inParallel, Semaphore } from "../../util/concurrency.ts";
 import type { Requeued } from "../collections/collection_state.ts";
 import type { Collections } from "../collections/collections.ts";
 import type { RelaySettings } from "../settings.ts";
@@ -26,7 +26,7 @@ export interface SnapshotDeps extends StaleRowsDeps {
   readonly splitter: Pick<RangeSplitter, "split">;
   readonly tables: Pick<Collections, "of" | "sharer" | "attempt" | "skipped" | "isSkipped" | "states">;
   readonly settings: Pick<RelaySettings, "for" | "snapshotLanes" | "snapshotRate">;
-  readonly filtered: Pick<FilteredSnapshots, "left" | "add" | "outcome" | "discard">;
+  readonly filtered: Pick<FilteredSnapshots, "left" | "limit" | "add" | "outcome" | "discard">;
   readonly signal: AbortSignal;
   readonly clock: Pick<Clock, "monotonic">;
   readonly emit: Emit;
@@ -82,6 +82,12 @@ export class Snapshot {
   /** When the rate allows the next slice, by the monotonic clock. */
   get resumesAt(): number {
     return this.#rate.nextAt;
+  }
+
+  /** Replaces the rate, in documents a second; 0 for no limit. */
+  limit(rate: number): void {
+    this.#rate.limit(rate);
+    this.filtered.limit(rate);
   }
 
   /** As it is saved with the position, with the skipped collections; null if all is done. */
@@ -294,26 +300,4 @@ interface Slice {
   readonly taken: Set<string>;
   /** Whether requeued collections exist. */
   readonly exists: Map<string, Promise<boolean>>;
-}
-
-/**
- * Runs work in parallel until `next` has none and all has ended. Calls `next` again whenever some work has ended, as that
- * may bring new work. After an error no work is started; it is thrown when the running work has ended.
- */
-async function inParallel(atMost: number, next: () => Work | undefined): Promise<void> {
-  const running = new Set<Promise<void>>();
-  const failures: unknown[] = [];
-  while (true) {
-    while (running.size < atMost && failures.length === 0) {
-      const work = next();
-      if (!work) break;
-      const run: Promise<void> = work()
-        .catch((error) => void failures.push(error))
-        .finally(() => running.delete(run));
-      running.add(run);
-    }
-    if (running.size === 0) break;
-    await Promise.race(running);
-  }
-  if (failures.length > 0) throw failures[0];
 }

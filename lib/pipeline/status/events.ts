@@ -115,6 +115,9 @@ export type RelayEvent =
   | ({ readonly type: "oplogSeen" } & OplogReach)
   /** MongoDB has deleted the changes after the position: a new snapshot begins. */
   | { readonly type: "historyLost" }
+  /** The stream is paused: nothing is read until `resumed`. */
+  | { readonly type: "paused"; readonly reason: string | null }
+  | { readonly type: "resumed" }
   /** A request of the control table has begun or ended. */
   | { readonly type: "requestChanged"; readonly request: ControlRequest }
   /** The relay has stopped in order, with its totals. */

@@ -18,6 +18,8 @@ export interface ControlRequest {
   readonly askedAt: number;
   readonly askedBy: string | null;
   readonly expiresAt: number;
+  /** By the server's clock. */
+  readonly isExpired: boolean;
   readonly state: RequestState;
   readonly progress: string | null;
   readonly message: string | null;
@@ -60,8 +62,9 @@ export class ControlRequests extends StreamRows {
     this.#names = [stream.stream, ...aliases];
     const { now, millis } = transport.dialect;
     const asked = `coalesce(${millis("asked_at")}, ${now})`;
+    const expires = `coalesce(${millis("expires_at")}, ${asked} + ${EXPIRES_MS})`;
     this.#columns = `id, stream, verb, arguments, ${asked}, asked_by, ` +
-      `coalesce(${millis("expires_at")}, ${asked} + ${EXPIRES_MS}), coalesce(state, 'asked'), ` +
+      `${expires}, ${expires} <= ${now}, coalesce(state, 'asked'), ` +
       `progress, message, ${millis("started_at")}, ${millis("ended_at")}`;
   }
 
@@ -131,8 +134,8 @@ const textOf = (value: unknown): string | null => value === null ? null : String
 const timeOf = (value: unknown): number | null => value === null ? null : Number(value);
 
 function requestOf(row: readonly unknown[]): ControlRequest {
-  const [id, stream, verb, given, askedAt, askedBy, expiresAt, state, progress, message, startedAt, endedAt] =
-    row;
+  const [id, stream, verb, given, askedAt, askedBy, expiresAt, isExpired, ...rest] = row;
+  const [state, progress, message, startedAt, endedAt] = rest;
   return {
     id: String(id),
     stream: textOf(stream),
@@ -141,6 +144,7 @@ function requestOf(row: readonly unknown[]): ControlRequest {
     askedAt: Number(askedAt),
     askedBy: textOf(askedBy),
     expiresAt: Number(expiresAt),
+    isExpired: isExpired === true,
     state: String(state) as RequestState,
     progress: textOf(progress),
     message: textOf(message),

@@ -37,6 +37,7 @@ const positionColumns = (longText: string) => ({
   snapshot: longText,
   origin: longText,
   barrier: longText,
+  paused: longText,
   owner: "TEXT",
   lease_until: TIME,
   saved_at: TIME,

@@ -39,7 +39,15 @@ function repairing(relay: Relay) {
     let polls = 0;
     const request = (state: RequestState): ControlRequest => ({
       ...{ id: String(at), stream: "shop.*", verb: "repair", arguments: {}, askedAt: 0, askedBy: "verify" },
-      ...{ expiresAt: 0, state, progress: null, message: "it is paused", startedAt: null, endedAt: null },
+      ...{
+        expiresAt: 0,
+        isExpired: false,
+        state,
+        progress: null,
+        message: "it is paused",
+        startedAt: null,
+        endedAt: null,
+      },
     });
     return {
       add: ({ verb, arguments: given }: NewRequest) => {
