@@ -3,7 +3,9 @@
  *
  * @example
  * ```ts
- * import { startRelay } from "@mongodb-cdc/cratedb";
+ * import { rebuildVerb } from "./status/rebuild_verb.ts";
+import { verifyVerb } from "./verify/verify_verb.ts";
+import { startRelay } from "@mongodb-cdc/cratedb";
  *
  * const relay = startRelay({
  *   mongodbUrl: "mongodb://localhost:27017",
@@ -127,6 +129,7 @@ export function startRelay(options: RelayOptions, surroundings: RelaySurrounding
     log,
     status,
     trace,
+    verbs: { rebuild: rebuildVerb, verify: verifyVerb },
     emit: emitter(logListener(log), metrics.listen, on({ ready: () => ready.resolve() }), onEvent),
   });
   const done = running.then(
