@@ -2,6 +2,7 @@
 import { changesOf, contentOf, EFFECTS } from "../config/effective.ts";
 import { openRelayFile, type RelayFile, type StreamSettings as StreamOfFile } from "../config/relay_file.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
+import { reloadVerb } from "../pipeline/control/own_verbs.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { runStreams, sharedBy, type Stream } from "../relay/streams.ts";
 import { StreamSettings } from "../relay/stream_settings.ts";
@@ -27,13 +28,32 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
     const { stream, name, status } = each;
     const own = withFields(log, { stream: name });
     const watcher = watchers.of(each, { log: own, statusLine: undefined });
-    return { name, status, settings: new StreamSettings(configured(file, stream)), log: own, ...watcher };
+    const verbs = { reload: reloadVerb(reload) };
+    return {
+      name,
+      status,
+      settings: new StreamSettings(configured(file, stream)),
+      log: own,
+      verbs,
+      ...watcher,
+    };
   };
   const streams = [running(all[0]), ...all.slice(1).map(running)] as const;
-  using _hangup = onHangup(() => {
-    file = reloaded(file, read, { streams, log });
+  /** Returns why the file was not used. */
+  function reload(): readonly string[] {
+    const refusals: string[] = [];
+    const telling: Logger = {
+      ...log,
+      error(message, { hint, ...fields } = {}) {
+        refusals.push([`${message}:`, ...Object.values(fields).filter(Boolean), hint].join(" "));
+        log.error(message, { ...fields, hint });
+      },
+    };
+    file = reloaded(file, read, { streams, log: telling });
     configureLog({ format, level: file.process.logLevel });
-  });
+    return refusals;
+  }
+  using _hangup = onHangup(reload);
   await runStreams(streams, { signal, log, shares: first.settings, onFailure });
 }
 

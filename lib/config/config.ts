@@ -9,8 +9,9 @@ import type { LoggerOptions } from "../util/log.ts";
 import { type Namespace, namespaceOf } from "../util/namespace.ts";
 import type { VerifySettings } from "../verify/collection.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
+import { argumentsOf, CTL_OPTIONS, CTL_REQUEST, type CtlVerb } from "./ctl_options.ts";
 import { contentOf, effectiveOf } from "./effective.ts";
-import { flagOf } from "./option.ts";
+import { flagOf, type OptionTable } from "./option.ts";
 import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
 import { find, type Given, readOptions } from "./read.ts";
 import { FILE, SCOPE } from "./relay_options.ts";
@@ -25,6 +26,22 @@ export const waitConfig = (given: Given): WaitSettings =>
 
 export const forgetConfig = (given: Given): ForgetSettings & { readonly confirm: "ask" | "never" } =>
   Object.freeze({ ...readOptions(OPTIONS.forget, given), sink: sinkAddress(given) });
+
+/** The request of a `ctl` command. `of` is what is given for the stream of `--config` that it names. */
+export function ctlConfig(verb: CtlVerb, given: Given, of?: Given) {
+  const table: OptionTable = CTL_OPTIONS[`ctl ${verb}`];
+  const { namesIn } = of ? relayConfig(of, { worker: undefined }) : {};
+  return Object.freeze({
+    ...readOptions(CTL_REQUEST, given),
+    verb,
+    arguments: argumentsOf(verb, readOptions(table, given)),
+    sink: sinkAddress(of ?? given),
+    namesIn: namesIn && ((schema: string) => {
+      const { stream, metadataSchema } = namesIn(schema);
+      return { schema: metadataSchema, stream };
+    }),
+  });
+}
 
 /** CrateDB, and the stream of a relay with these options; undefined, for all, if no option names one. */
 function streamsOf(given: Given): Pick<StatusSettings, "sink" | "streamIn"> {

@@ -1,4 +1,5 @@
 /** The option table: the options of each command, and of each function of the library. */
+import { CTL_OPTIONS } from "./ctl_options.ts";
 import { type Inputs, type OptionTable, prefixed } from "./option.ts";
 import {
   COLLECTION,
@@ -269,6 +270,7 @@ export const OPTIONS = {
   },
   "forget": { ...CRATEDB, ...prefixed("CDC_FORGET", FORGET), ...LOGGING },
   "rebuild": { ...FILE, ...RELAY_FLAGS, ...prefixed("CDC_REBUILD", REBUILD), ...LOGGING },
+  ...CTL_OPTIONS,
   "config check": { ...FILE, ...LOGGING },
   "config show": { ...FILE, ...RELAY_FLAGS, ...PROCESS },
   "config diff": { ...FILE, ...LOGGING },

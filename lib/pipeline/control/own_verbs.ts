@@ -133,4 +133,20 @@ const stop: Verb = {
   },
 };
 
-export const OWN_VERBS: Verbs = { pause, resume, rate, stop };
+/** @param reload reads the file of the relay again, and returns why it was not used; undefined for a relay without a file */
+export const reloadVerb = (reload?: () => readonly string[]): Verb => ({
+  kind: "immediate",
+  read: (given) => {
+    only(given);
+    if (!reload) {
+      throw new RefusedError("The relay was started without a file.", { hint: "Restart it with --config." });
+    }
+    return () => {
+      const refusals = reload();
+      if (refusals.length > 0) throw new RefusedError(refusals.join(" "));
+      return Promise.resolve("The file was reloaded.");
+    };
+  },
+});
+
+export const OWN_VERBS: Verbs = { pause, resume, rate, stop, reload: reloadVerb() };

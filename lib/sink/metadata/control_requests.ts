@@ -34,7 +34,9 @@ export interface NewRequest extends Pick<ControlRequest, "verb"> {
   readonly stream?: string;
   readonly arguments?: ControlRequest["arguments"];
   readonly askedBy?: string | null;
-  /** @default {an hour after it was asked} */
+  /** Milliseconds from now. @default {an hour} */
+  readonly expiresIn?: number;
+  /** A time since 1970, instead. */
   readonly expiresAt?: number;
 }
 
@@ -70,12 +72,13 @@ export class ControlRequests extends StreamRows {
 
   /** Adds a request, unless one with this id exists. @returns it, as `asked` */
   async add(request: NewRequest): Promise<ControlRequest> {
-    const { id = randomUUID(), stream = this.stream, verb, askedBy = null, expiresAt } = request;
+    const { id = randomUUID(), stream = this.stream, verb, askedBy = null, expiresIn = EXPIRES_MS } = request;
     const { now, timestamp } = this.transport.dialect;
-    const expires = expiresAt === undefined ? `${now} + ${EXPIRES_MS}` : String(Math.round(expiresAt));
+    const expires = Math.round(request.expiresAt ?? expiresIn);
+    const from = request.expiresAt === undefined ? `${now} + ` : "";
     await this.transport.query(
       `INSERT INTO ${this.table} (id, stream, verb, arguments, asked_at, asked_by, expires_at, state) ` +
-        `VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP, $5, ${timestamp(expires)}, 'asked') ` +
+        `VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP, $5, ${timestamp(`${from}${expires}`)}, 'asked') ` +
         "ON CONFLICT (id) DO NOTHING",
       [id, stream, verb, JSON.stringify(request.arguments ?? {}), askedBy],
       WRITES,
