@@ -3,9 +3,7 @@
  *
  * @example
  * ```ts
- * import { rebuildVerb } from "./status/rebuild_verb.ts";
-import { verifyVerb } from "./verify/verify_verb.ts";
-import { startRelay } from "@mongodb-cdc/cratedb";
+ * import { startRelay } from "@mongodb-cdc/cratedb";
  *
  * const relay = startRelay({
  *   mongodbUrl: "mongodb://localhost:27017",
@@ -21,6 +19,8 @@ import { startRelay } from "@mongodb-cdc/cratedb";
  */
 import process from "node:process";
 import { statusConfig, verifyConfig, waitConfig } from "./config/config.ts";
+import { rebuildVerb } from "./status/rebuild_verb.ts";
+import { verifyVerb } from "./verify/verify_verb.ts";
 import { contentOf, effectiveOf } from "./config/effective.ts";
 import { LIBRARY_OPTIONS } from "./config/options.ts";
 import type { RelayOptions, StatusOptions, VerifyOptions, WaitOptions } from "./config/options.ts";
