@@ -19,6 +19,8 @@
  */
 import process from "node:process";
 import { statusConfig, verifyConfig, waitConfig } from "./config/config.ts";
+import { rebuildVerb } from "./status/rebuild_verb.ts";
+import { verifyVerb } from "./verify/verify_verb.ts";
 import { contentOf, effectiveOf } from "./config/effective.ts";
 import { LIBRARY_OPTIONS } from "./config/options.ts";
 import type { RelayOptions, StatusOptions, VerifyOptions, WaitOptions } from "./config/options.ts";
@@ -129,6 +131,7 @@ export function startRelay(options: RelayOptions, surroundings: RelaySurrounding
     log,
     status,
     trace,
+    verbs: { rebuild: rebuildVerb, verify: verifyVerb },
     emit: emitter(logListener(log), metrics.listen, on({ ready: () => ready.resolve() }), onEvent),
   });
   const done = running.then(

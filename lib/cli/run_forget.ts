@@ -42,7 +42,6 @@ const WORDS: Readonly<Record<MetadataTable, string>> = {
   cdc_dead_letter: "dead letter",
   cdc_events: "event",
   cdc_lock: "table lock",
-  cdc_repair: "repair request",
   cdc_settings: "list of settings",
   cdc_verify: "verify result",
 };

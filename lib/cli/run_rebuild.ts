@@ -1,11 +1,10 @@
 /** Runs `rebuild`, and prints what was written. */
 import { logListener } from "../monitor/log_listener.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
-import { rebuild, type Rebuilt } from "../status/rebuild.ts";
+import { rebuild, rebuiltText } from "../status/rebuild.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { UsageError } from "../util/errors.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
-import { durationText } from "../util/text.ts";
 import type { CommandContext } from "./command.ts";
 
 /** @param streams the settings of all streams of a file, or of the only one */
@@ -33,13 +32,4 @@ export function streamOf<Stream extends Pick<RelaySettings, "scope">>(
     : new UsageError(`No stream follows ${name}: ${scopes}`, {
       hint: "Give the options of its relay: --config relay.yaml, or --database and --collection.",
     });
-}
-
-/** @example OUT: Rebuilt "shop"."orders": 1200 rows in 3 s */
-export function rebuiltText({ table, rows, ms, unsure }: Rebuilt, collection: Namespace): string {
-  const text = `Rebuilt ${table}: ${rows} rows in ${durationText(ms)}`;
-  if (unsure === 0) return text;
-  const { database, collection: name } = collection;
-  return `${text}\n${unsure} rows may belong in another partition, which only their documents tell. ` +
-    `Correct them: verify --database ${database} --collection ${name} --repair`;
 }

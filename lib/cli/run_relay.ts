@@ -7,8 +7,10 @@ import type { RelaySettings } from "../pipeline/settings.ts";
 import type { Listener } from "../pipeline/status/events.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { relay } from "../relay/relay.ts";
+import { rebuildVerb } from "../status/rebuild_verb.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
+import { verifyVerb } from "../verify/verify_verb.ts";
 import type { CommandContext } from "./command.ts";
 import { openWatchers } from "./watchers.ts";
 
@@ -38,7 +40,15 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   warnOfUrlDatabase(given, log);
   const { emit, trace } = watchers.of(stream, context, firstStart(context));
   const content = contentOf(effectiveOf(given));
-  await relay(settings, { content, signal, log, status, emit, trace });
+  await relay(settings, {
+    content,
+    signal,
+    log,
+    status,
+    emit,
+    trace,
+    verbs: { rebuild: rebuildVerb, verify: verifyVerb },
+  });
 }
 
 /** Databases that users log in to; `testdrive` is the default. */

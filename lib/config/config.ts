@@ -6,7 +6,7 @@ import type { StatusSettings } from "../status/status.ts";
 import type { WaitSettings } from "../status/wait.ts";
 import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
-import type { Namespace } from "../util/namespace.ts";
+import { type Namespace, namespaceOf } from "../util/namespace.ts";
 import type { VerifySettings } from "../verify/collection.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
 import { argumentsOf, CTL_OPTIONS, CTL_REQUEST, type CtlVerb } from "./ctl_options.ts";
@@ -97,8 +97,8 @@ export function checkConfig(given: Given) {
 /** The collection that `rebuild` names. @throws UsageError */
 export function rebuildTarget(given: Given): Namespace {
   const { target = "" } = readOptions(OPTIONS.rebuild, given);
-  const [, database, collection] = /^([^.]+)\.(.+)$/s.exec(target) ?? [];
-  if (database !== undefined && collection !== undefined) return { database, collection };
+  const namespace = namespaceOf(target);
+  if (namespace) return namespace;
   throw new UsageError(`rebuild needs the name of a collection: ${target || "none is given"}`, {
     hint: "For example: rebuild shop.orders, with the options of its relay.",
   });

@@ -4,7 +4,6 @@
  * Delivery is at least once and writes are idempotent, so the tables end up as if each change had been applied exactly
  * once: a position is saved only after CrateDB has confirmed every row before it.
  */
-import { RequestedRepairs } from "../pipeline/collections/repair.ts";
 import type { BSON } from "mongodb";
 import { Collections } from "../pipeline/collections/collections.ts";
 import { follow } from "../pipeline/loop/follow.ts";
@@ -28,7 +27,6 @@ import { fenced, paced, retrying } from "../sink/connection/wrappers.ts";
 import { WritePace } from "../sink/connection/write_pace.ts";
 import { EventLog } from "../sink/metadata/event_log.ts";
 import { prepareTables } from "../sink/metadata/metadata_tables.ts";
-import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readSettings, saveSettings } from "../sink/metadata/saved_settings.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
@@ -295,14 +293,12 @@ const openTables = (opened: Opened): Collections =>
   });
 
 function loopDeps(opened: Opened, tables: Collections) {
-  const { names: { metadataSchema: schema, stream }, patient, settings: { scope, worker } } = opened;
+  const { names: { metadataSchema: schema }, patient, settings: { worker } } = opened;
   const deps = { ...opened, tables };
-  const requests = new RepairRequests(patient, { schema, stream });
   const read = (stream: string) => readPosition(patient, { schema, stream });
   return {
     ...deps,
     between: (loop: BetweenBatches) => opened.steering.runBetween(loop),
-    repairs: new RequestedRepairs({ ...deps, requests, scope }),
     ...worker && { barrier: dropBarrier({ ...deps, read }) },
   };
 }

@@ -1,7 +1,10 @@
 /** Reads the control table of a stream, as long as this process has the lease. */
 import { partsOfStream } from "../key/stream_name.ts";
 import { Controller, type ControllerDeps, type Verbs } from "../pipeline/control/controller.ts";
+import { lettersVerb } from "../pipeline/control/letters_verb.ts";
 import { OWN_VERBS } from "../pipeline/control/own_verbs.ts";
+import { repairVerb } from "../pipeline/control/repair_verb.ts";
+import { snapshotVerb } from "../pipeline/control/snapshot_verb.ts";
 import { Steering, type SteeringDeps } from "../pipeline/control/steering.ts";
 import type { BetweenTerms } from "../pipeline/control/verb.ts";
 import { oplogReach } from "../pipeline/status/oplog_watch.ts";
@@ -58,7 +61,7 @@ export function openControl(deps: StreamControlDeps): StreamControl {
     ...deps,
     signal,
     requests: new ControlRequests(transport, names, aliasesOf(names.stream, name)),
-    verbs: { ...OWN_VERBS, ...verbs },
+    verbs: { ...OWN_VERBS, snapshot: snapshotVerb, letters: lettersVerb, repair: repairVerb, ...verbs },
     streamFor: (kind, signal) => steering.streamFor(kind, signal),
     stream: names.stream,
     countStreams: async () => {

@@ -314,7 +314,6 @@ export function relayInMemory(options: RelayOptions = {}) {
     splitter: { split: () => Promise.resolve([{ after: null, upTo: null }]) },
     tables,
     share: ALL_DOCUMENTS,
-    repairs: { runIfDue: () => cratedb.ask("list").then(() => false) },
     between: () => Promise.resolve(),
     position,
     settings: {

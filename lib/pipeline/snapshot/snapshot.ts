@@ -10,12 +10,13 @@ import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { KeyRange, RangeSplitter } from "../../source/documents/key_ranges.ts";
 import type { Clock } from "../../util/clock.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import { Semaphore } from "../../util/concurrency.ts";
+import { inParallel, Semaphore } from "../../util/concurrency.ts";
 import type { Requeued } from "../collections/collection_state.ts";
 import type { Collections } from "../collections/collections.ts";
 import type { RelaySettings } from "../settings.ts";
 import type { Emit } from "../status/events.ts";
-import { SnapshotRate } from "./snapshot_rate.ts";
+import type { FilteredSnapshots } from "./filtered_snapshots.ts";
+import { SLICE_MS, SnapshotRate } from "./snapshot_rate.ts";
 import * as plans from "./snapshot_state.ts";
 import type { RangeLeft, SnapshotPlan, SnapshotState } from "./snapshot_state.ts";
 import { StaleRows, type StaleRowsDeps } from "./stale_rows.ts";
@@ -25,6 +26,7 @@ export interface SnapshotDeps extends StaleRowsDeps {
   readonly splitter: Pick<RangeSplitter, "split">;
   readonly tables: Pick<Collections, "of" | "sharer" | "attempt" | "skipped" | "isSkipped" | "states">;
   readonly settings: Pick<RelaySettings, "for" | "snapshotLanes" | "snapshotRate">;
+  readonly filtered: Pick<FilteredSnapshots, "left" | "limit" | "add" | "outcome" | "discard">;
   readonly signal: AbortSignal;
   readonly clock: Pick<Clock, "monotonic">;
   readonly emit: Emit;
@@ -39,9 +41,6 @@ export interface SnapshotDeps extends StaleRowsDeps {
   readonly onChunkApplied: () => Promise<void>;
 }
 
-/** A slice ends after this time, so that the stream has its turn. */
-const SLICE_MS = 1_000;
-
 /**
  * Emits its own begin, progress and end. It begins at the start if it is due, or as soon as the plan has a collection. It
  * ends with {@linkcode end}, which is due when the plan is empty, for whatever reason.
@@ -54,6 +53,7 @@ export class Snapshot {
   readonly #staleRows = new Map<string, StaleRows>();
   readonly #warned = new Set<string>();
   readonly #saving = new Semaphore(1);
+  readonly filtered: SnapshotDeps["filtered"];
   /** Collections of the plan that are not in the total. */
   readonly #uncounted = new Set<string>();
   /** Documents of each collection, estimated when its snapshot began. */
@@ -63,7 +63,8 @@ export class Snapshot {
   #begunAt: number | undefined;
 
   constructor(plan: SnapshotPlan, deps: SnapshotDeps) {
-    const { settings: { snapshotRate: rate, snapshotLanes: readers }, clock } = deps;
+    const { settings: { snapshotRate: rate, snapshotLanes: readers }, clock, filtered } = deps;
+    this.filtered = filtered;
     this.#plan = plan;
     this.#deps = deps;
     this.#total = deps.total;
@@ -88,12 +89,14 @@ export class Snapshot {
   /** Replaces the rate, in documents a second; 0 for no limit. */
   limit(rate: number): void {
     this.#rate.limit(rate);
+    this.filtered.limit(rate);
   }
 
   /** As it is saved with the position, with the skipped collections; null if all is done. */
   get state(): SnapshotState | null {
     const { tables, settings } = this.#deps;
-    return plans.stateOf(plans.requeueSkipped(this.#plan, tables.skipped, settings));
+    const plan = plans.requeueSkipped(this.#plan, tables.skipped, settings);
+    return plans.stateOf({ ...plan, filtered: this.filtered.left });
   }
 
   /** The collections that can be read now. */
@@ -154,11 +157,8 @@ export class Snapshot {
     if (this.#begunAt === undefined && this.pending) this.#start();
     const { clock, signal, settings } = this.#deps;
     const until = clock.monotonic() + SLICE_MS;
-    const slice: Slice = {
-      isOver: () => clock.monotonic() >= until || signal.aborted,
-      taken: new Set(),
-      exists: new Map(),
-    };
+    const isOver = () => clock.monotonic() >= until || signal.aborted;
+    const slice: Slice = { isOver, taken: new Set(), exists: new Map() };
     await inParallel(settings.snapshotLanes, () => slice.isOver() ? undefined : this.#nextWork(slice));
   }
 
@@ -312,26 +312,4 @@ interface Slice {
   readonly taken: Set<string>;
   /** Whether requeued collections exist. */
   readonly exists: Map<string, Promise<boolean>>;
-}
-
-/**
- * Runs work in parallel until `next` has none and all has ended. Calls `next` again whenever some work has ended, as that
- * may bring new work. After an error no work is started; it is thrown when the running work has ended.
- */
-async function inParallel(atMost: number, next: () => Work | undefined): Promise<void> {
-  const running = new Set<Promise<void>>();
-  const failures: unknown[] = [];
-  while (true) {
-    while (running.size < atMost && failures.length === 0) {
-      const work = next();
-      if (!work) break;
-      const run: Promise<void> = work()
-        .catch((error) => void failures.push(error))
-        .finally(() => running.delete(run));
-      running.add(run);
-    }
-    if (running.size === 0) break;
-    await Promise.race(running);
-  }
-  if (failures.length > 0) throw failures[0];
 }

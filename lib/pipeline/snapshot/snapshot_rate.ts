@@ -1,5 +1,8 @@
-/** Limits how many documents a snapshot reads a second. */
+/** Limits how many documents a snapshot reads a second, and how long a slice of it takes. */
 import type { Clock } from "../../util/clock.ts";
+
+/** A slice ends after this time, so that the stream has its turn. */
+export const SLICE_MS = 1_000;
 
 /** The documents of this time may be read at once, in one chunk per reader. */
 const BURST_SECONDS = 0.25;

@@ -27,9 +27,6 @@ const DEFINITIONS = {
     `id TEXT, "month" ${TIME}, "at" ${TIME}, stream TEXT, kind TEXT, severity TEXT, message ${longText}, ` +
     `details ${overflowDefinition}, PRIMARY KEY (id, "month")`,
   cdc_lock: () => `table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until ${TIME}`,
-  cdc_repair: ({ longText }) =>
-    `stream TEXT, "database" TEXT, collection TEXT, oid TEXT, id ${longText}, requested_at ${TIME}, ` +
-    'PRIMARY KEY (stream, "database", collection, oid)',
   cdc_settings: ({ longText }) => `stream TEXT PRIMARY KEY, settings ${longText}, saved_at ${TIME}`,
   cdc_verify: ({ longText }) =>
     `${definitionsOf({ ...VERIFY_COLUMNS, differences: longText })}, PRIMARY KEY (stream, collection)`,
@@ -81,7 +78,7 @@ export async function prepareTables(
 ): Promise<void> {
   const letters = "cdc_dead_letter";
   const prepare = (name: MetadataTable) => prepareTable(transport, schema, name);
-  const shared = [letters, "cdc_collection", "cdc_control", "cdc_events", "cdc_repair"] as const;
+  const shared = [letters, "cdc_collection", "cdc_control", "cdc_events"] as const;
   await Promise.all([...shared, own].map(prepare));
   await refreshTable(transport, { schema, name: letters });
 }

@@ -20,10 +20,7 @@ export interface StreamRecords {
 }
 
 /** The tables with a column `stream`, in the order of deletion: an interrupted deletion can be repeated. */
-const OF_STREAMS = [
-  ...["cdc_events", "cdc_repair", "cdc_verify"] as const,
-  ...["cdc_settings", "cdc_collection", "cdc_position"] as const,
-];
+const OF_STREAMS = ["cdc_events", "cdc_verify", "cdc_settings", "cdc_collection", "cdc_position"] as const;
 
 /** All streams with rows in these tables, in every schema that the user may see. */
 export async function knownStreams(transport: Transport): Promise<StreamName[]> {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { rebuiltText, streamOf } from "../../../lib/cli/run_rebuild.ts";
+import { streamOf } from "../../../lib/cli/run_rebuild.ts";
+import { rebuiltText } from "../../../lib/status/rebuild.ts";
 import { rebuildTarget } from "../../../lib/config/config.ts";
 import { Scope } from "../../../lib/source/documents/scope.ts";
 

@@ -105,7 +105,6 @@ Deno.test("forgetStreams() shows what is kept, and removes nothing if the answer
   assert.equal(forgotten, undefined);
   assert.deepEqual(shown, [{
     cdc_control: 3,
-    cdc_repair: 3,
     cdc_verify: 3,
     cdc_settings: 3,
     cdc_collection: 3,
