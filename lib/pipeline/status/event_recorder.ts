@@ -145,7 +145,8 @@ export function eventRecorder({ stream, clock, emit }: {
       if (state === "running") running.add(id);
       else running.delete(id);
       const who = askedBy === null ? "" : ` of ${askedBy}`;
-      const what = `The request ${verb}${who} ${text}${message === null ? "" : `: ${message}`}`;
+      const [first = ""] = message?.split("\n", 1) ?? []; // Further lines may have documents.
+      const what = `The request ${verb}${who} ${text}${first === "" ? "" : `: ${first}`}`;
       record(kind, what, { id, verb, state, asked_by: askedBy });
     },
     ended: ({ error }) => {

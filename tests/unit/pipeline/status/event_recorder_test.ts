@@ -197,4 +197,9 @@ Deno.test("eventRecorder() reports requests with who asked, not their progress",
   assert.deepEqual(record(changed("refused", { askedBy: null, message: "stop is in the past" })), [
     "warning request_failed: The request pause was refused: stop is in the past",
   ]);
+  // The answer may have documents, which only those who asked may see.
+  const answer = 'shop.orders has 1 dead letter\nshop.orders 7 {"card": "4111"}';
+  assert.deepEqual(record(changed("done", { verb: "letters", message: answer })), [
+    "info request_done: The request letters of ann is done: shop.orders has 1 dead letter",
+  ]);
 });
