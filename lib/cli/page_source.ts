@@ -1,4 +1,4 @@
-/** What the page shows that only CrateDB has, over connections of its own, so that nothing delays the streams. */
+/** What the page shows that only CrateDB has, over separate connections, so that nothing delays the streams. */
 import type { FollowedStream } from "../pipeline/status/events.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import type { Transport } from "../sink/connection/transport.ts";
@@ -25,7 +25,7 @@ export class PageSource implements AsyncDisposable {
     this.#clock = clock;
   }
 
-  /** What is known, at once. Reads again in the background, at most every five seconds and only when asked. */
+  /** What was read last, at once. Reads again in the background, at most every five seconds and only when asked. */
   readonly stored = ({ schema, stream }: FollowedStream, name: string) => {
     const sink = this.#sinkOf(name);
     const key = JSON.stringify([schema, sink]);

@@ -22,7 +22,7 @@ export interface Seen {
   readonly maxLag: number;
   readonly now: number;
   readonly owner: string | null;
-  /** Why the stream is paused; null if nobody said. */
+  /** Why the stream is paused; null without a reason. */
   readonly pausedFor: string | null;
   /** Milliseconds until the snapshot ends; null if unknown. */
   readonly snapshotLeft: number | null;
@@ -71,7 +71,7 @@ function sentenceOf({ status, owner, pausedFor, snapshotLeft }: Seen): string {
 }
 
 const HINTS = {
-  failed: "Correct the cause, and start cdc-relay: it resumes. With --config it starts the stream by itself.",
+  failed: "Correct the cause, and start cdc-relay: it resumes. With --config, it starts the stream again.",
   stopped: "Start cdc-relay: it resumes from its position.",
   waiting:
     "Nothing is lost: the relay tries again, and resumes. Check that the server runs, and the way to it.",
@@ -109,7 +109,7 @@ function problemsOf({ status, maxLag, now, deadLetters, collections }: Seen): re
   }
   for (const { collection, state, reason, hint } of collections) {
     if (state !== "failed") continue;
-    const next = `Then ctl snapshot ${collection} reads it again, or the relay by itself within a minute.`;
+    const next = `Then ctl snapshot ${collection} reads it again; the relay tries within a minute.`;
     add(
       "failed collections",
       `${collection} failed: ${reason}`,

@@ -85,8 +85,8 @@ async function answerOf(request: IncomingMessage, { routes, listen }: Served): P
 const IP_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])$/i;
 
 /**
- * Whether a `Host` is an IP address, a name without a dot, or the name that was listened on: no public name, of which
- * another site could say that it has this address (DNS rebinding).
+ * Whether a `Host` is an IP address, a name without a dot, or the name that was listened on: no public name,
+ * which another site could give to this address (DNS rebinding).
  *
  * @example
  * IN: 127.0.0.1:9464 or relay:9464 → OUT: true; IN: evil.example:9464 → OUT: false

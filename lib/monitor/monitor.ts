@@ -19,7 +19,7 @@ export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "vers
   readonly log: Logger;
   /** The settings in effect of each stream, by its name, without secrets. @default {none are shown} */
   readonly settings?: () => unknown;
-  /** What is known of the collections of a stream in CrateDB. @param name as of `streams` @default {nothing} */
+  /** The collections of a stream as CrateDB has them. @param name as of `streams` @default {nothing} */
   readonly stored?: (stream: FollowedStream, name: string) => ReadonlyMap<string, StoredCollection>;
   /** @default {`/control` does not exist} */
   readonly control?: Control | undefined;

@@ -27,7 +27,7 @@ export interface ReportDeps {
   readonly clock: Pick<Clock, "now" | "monotonic">;
   /** In milliseconds. */
   readonly maxLag: () => number;
-  /** What is known of the collections in CrateDB, by their names. @default {nothing} */
+  /** The collections as CrateDB has them, by name. @default {nothing} */
   readonly stored?: ((stream: FollowedStream) => ReadonlyMap<string, StoredCollection>) | undefined;
 }
 

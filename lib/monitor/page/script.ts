@@ -189,7 +189,7 @@ $("settings").addEventListener("toggle", async () => {
 
 /** Title, what it does, and its arguments: name, label, type. */
 const VERBS = {
-  pause: { title: "Pause", text: "Keeps the position and stops reading. It resumes by itself before MongoDB drops the changes.", fields: [["reason", "Reason", "text"], ["resumeAt", "Resume at", "datetime-local"]] },
+  pause: { title: "Pause", text: "Keeps the position and stops reading. It resumes before MongoDB drops the changes.", fields: [["reason", "Reason", "text"], ["resumeAt", "Resume at", "datetime-local"]] },
   resume: { title: "Resume", text: "Goes on from the saved position.", fields: [] },
   snapshot: { title: "Snapshot", text: "Reads a collection again, beside the stream.", fields: [["collection", "Collection", "collection"], ["filter", "Only documents that match (JSON)", "json"], ["rate", "Documents a second, at most", "number"]] },
   verify: { title: "Verify", text: "Compares every document of a collection with its row.", fields: [["collection", "Collection", "collection"], ["repair", "Repair differences", "checkbox"]] },
@@ -230,7 +230,7 @@ function ask(verb, name) {
       else token = "";
       said.textContent = response.ok ? "Asked. The events show when it is done." : await response.text();
     } catch {
-      said.textContent = "No answer from the relay: nothing is known of this request. ctl list shows it if it arrived.";
+      said.textContent = "No answer from the relay: ctl list shows whether the request has arrived.";
     }
   });
   $("dialog").replaceChildren(form);

@@ -43,7 +43,7 @@ Deno.test("statusReport() has the fields of `status --json`, with their units", 
     sentence: "Following: 25 ms behind MongoDB",
     warnings: [{
       text: "shop.lines failed: it is a view.",
-      hint: "Drop it. Then ctl snapshot shop.lines reads it again, or the relay by itself within a minute.",
+      hint: "Drop it. Then ctl snapshot shop.lines reads it again; the relay tries within a minute.",
     }],
     rate_per_s: 0,
     proof: { equal: 0, of: 1, up_to: null },
