@@ -15,7 +15,7 @@ import { snapshotProgress } from "./progress.ts";
 
 interface WatchersOptions extends Omit<MonitorOptions, "listen" | "versions"> {
   readonly listen: MonitorOptions["listen"] | undefined;
-  /** What is told of events. */
+  /** Receivers of events. */
   readonly hooks: readonly Hook[];
   /** Deno exports traces with `OTEL_DENO=true`. */
   readonly env: Environment | undefined;

@@ -1,4 +1,4 @@
-/** What is told of events: a URL, or a program that is run without a shell. */
+/** A receiver of events: a URL, or a program that is run without a shell. */
 import { spawn } from "node:child_process";
 import { EVENT_KINDS, type EventKind, type RecordedEvent } from "../sink/metadata/event_log.ts";
 import { messageOf } from "../util/errors.ts";

@@ -17,6 +17,7 @@ const REQUEST: ControlRequest = {
   askedAt: START,
   askedBy: "ann",
   expiresAt: START + 60 * MINUTE,
+  isExpired: false,
   state: "asked",
   progress: null,
   message: null,
