@@ -270,7 +270,8 @@ export const HOOKS = {
     env: [],
     secret: true,
     help: "Receivers of events: url (with format: slack or json), or exec (a program and its arguments)",
-    details: "kinds selects events; by default those that need attention.",
+    details:
+      "kinds selects events; by default those that need attention. exec needs the permission to run the program.",
   },
 } as const satisfies OptionTable;
 

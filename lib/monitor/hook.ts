@@ -59,7 +59,7 @@ const run = ([program = "", ...rest]: readonly string[], body: string, signal: A
     child.on("error", reject);
     child.on("close", (code) => code === 0 ? resolve() : reject(new Error(`it has ended with code ${code}`)));
     child.stdin.on("error", () => {}); // The program need not read it.
-    child.stdin.end(body);
+    child.stdin.end(`${body}\n`);
   });
 
 const slackMessage = ({ severity, stream, message, suppressed }: Message) => {
