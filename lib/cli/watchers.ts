@@ -21,7 +21,7 @@ interface WatchersOptions extends Pick<MonitorOptions, "maxLag" | "log" | "strea
   /** The CrateDB of a stream, by its name. */
   readonly sinkOf: (name: string) => SinkAddress;
   readonly listen: MonitorOptions["listen"] | undefined;
-  /** What is told of events. */
+  /** Receivers of events. */
   readonly hooks: readonly Hook[];
   /** Deno exports traces with `OTEL_DENO=true`. */
   readonly env: Environment | undefined;

@@ -264,7 +264,7 @@ export const MONITORING = {
     type: "webhook",
     secret: true,
     help: "POST events that need attention to this URL, as JSON",
-    details: "At most one for each kind of event in 15 minutes. hooks in the file can more.",
+    details: "At most one for each kind of event in 15 minutes. hooks in the file has more.",
   },
   maxLag: { type: "duration", default: "1m", help: "Lag up to which /readyz reports the relay as ready" },
 } as const satisfies OptionTable;
@@ -275,8 +275,9 @@ export const HOOKS = {
     type: "hooks",
     env: [],
     secret: true,
-    help: "What is told of events: url (with format: slack or json), or exec (a program and its arguments)",
-    details: "kinds selects events; by default those that need attention.",
+    help: "Receivers of events: url (with format: slack or json), or exec (a program and its arguments)",
+    details:
+      "kinds selects events; by default those that need attention. exec needs the permission to run the program.",
   },
 } as const satisfies OptionTable;
 

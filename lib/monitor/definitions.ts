@@ -73,7 +73,9 @@ export const METRICS = {
   cdc_relay_unrecorded_events_total: counter(
     "Events that are not in cdc_events, because CrateDB was away for too long",
   ),
-  cdc_relay_hook_failures_total: shared(counter("Events that a hook was not told of, after three tries")),
+  cdc_relay_hook_failures_total: shared(
+    counter("Events that could not be reported to a hook in three tries"),
+  ),
   cdc_relay_columns_added_total: counter("Columns added", "collection"),
   cdc_relay_columns_widened_total: counter("Columns widened", "collection"),
   cdc_relay_statement_rows: gauge("Rows in one statement at most; fewer while CrateDB is overloaded"),

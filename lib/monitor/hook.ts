@@ -1,4 +1,4 @@
-/** What is told of events: a URL, or a program that is run without a shell. */
+/** A receiver of events: a URL, or a program that is run without a shell. */
 import { spawn } from "node:child_process";
 import { EVENT_KINDS, type EventKind, type RecordedEvent } from "../sink/metadata/event_log.ts";
 import { messageOf } from "../util/errors.ts";
@@ -59,7 +59,7 @@ const run = ([program = "", ...rest]: readonly string[], body: string, signal: A
     child.on("error", reject);
     child.on("close", (code) => code === 0 ? resolve() : reject(new Error(`it has ended with code ${code}`)));
     child.stdin.on("error", () => {}); // The program need not read it.
-    child.stdin.end(body);
+    child.stdin.end(`${body}\n`);
   });
 
 const slackMessage = ({ severity, stream, message, suppressed }: Message) => {

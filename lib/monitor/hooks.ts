@@ -1,4 +1,4 @@
-/** Tells hooks of recorded events. Nothing waits for them, and their failures are only logged and counted. */
+/** Reports recorded events to hooks. Nothing waits for them, and their failures are only logged and counted. */
 import { on, type RelayEvent } from "../pipeline/status/events.ts";
 import type { RecordedEvent } from "../sink/metadata/event_log.ts";
 import { type Clock, SYSTEM_CLOCK, waitAtMost } from "../util/clock.ts";
@@ -22,7 +22,7 @@ interface HooksOptions {
   readonly send?: typeof sendOnce;
 }
 
-/** Tells of the first event of a stream and kind at once, and of the newest of those that follow 15 minutes later. */
+/** Reports the first event of a stream and kind at once, and the newest of those that follow 15 minutes later. */
 export function openHooks(hooks: readonly Hook[], options: HooksOptions) {
   const { log, onFailure, clock = SYSTEM_CLOCK, send = sendOnce } = options;
   const closing = new AbortController();
@@ -38,7 +38,7 @@ export function openHooks(hooks: readonly Hook[], options: HooksOptions) {
         const failure = { hook: hookName(hook), error: messageOf(cause) };
         if (tries < TRIES) await clock.wait(PAUSE_MS, { signal }).catch(() => {});
         else {
-          log.warn("A hook was not told of an event", failure);
+          log.warn("An event could not be reported to a hook", failure);
           return onFailure({ type: "hookFailed", ...failure });
         }
       }
@@ -48,14 +48,14 @@ export function openHooks(hooks: readonly Hook[], options: HooksOptions) {
     const kinds = kindsOf(hook);
     /** Of each stream and kind of the last 15 minutes. */
     const held = new Map<string, { newest?: RecordedEvent; suppressed: number }>();
-    const tell = (key: string, event: RecordedEvent, suppressed: number) => {
+    const report = (key: string, event: RecordedEvent, suppressed: number) => {
       held.set(key, { suppressed: -1 });
       const delivery = deliver(hook, { ...event, suppressed }).finally(() => sending.delete(delivery));
       sending.add(delivery);
       clock.wait(INTERVAL_MS, { signal }).then(() => {
         const { newest, suppressed = 0 } = held.get(key) ?? {};
         held.delete(key);
-        if (newest) tell(key, newest, suppressed);
+        if (newest) report(key, newest, suppressed);
       }, () => {}); // The process ends.
     };
     return (event: RecordedEvent) => {
@@ -63,7 +63,7 @@ export function openHooks(hooks: readonly Hook[], options: HooksOptions) {
       const before = held.get(key);
       if (!kinds.includes(event.kind)) return;
       if (before) held.set(key, { newest: event, suppressed: before.suppressed + 1 });
-      else tell(key, event, 0);
+      else report(key, event, 0);
     };
   };
   const listeners = hooks.map(listenerOf);

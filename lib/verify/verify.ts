@@ -100,7 +100,10 @@ export async function verify(
 }
 
 /** Records each result whose outcome differs from that of the run before. Never throws. */
-function outcomeRecorder(to: EventLog, { log, emit }: Pick<VerifyContext, "log" | "emit">) {
+export function outcomeRecorder(
+  to: Pick<EventLog, "write">,
+  { log, emit }: Pick<VerifyContext, "log" | "emit">,
+) {
   let before: readonly CollectionResult[] = [];
   const isKnown = (result: CollectionResult) =>
     before.some((each) => each.collection === result.collection && each.outcome === result.outcome);

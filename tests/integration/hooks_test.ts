@@ -65,7 +65,7 @@ streams: { main: {} }
     await eventually(() => assert.ok(hanging.told.length > 0 && refusing.told.length > 0));
     await data.insertMany(Array.from({ length: 2_000 }, (_, n) => ({ _id: 2 + n })));
     await eventually(async () => assert.equal(await countRows(context), 2_001));
-    await running.waitForLine(/A hook was not told of an event.*http:\/\/127\.0\.0\.1:\d+\/\*\*\*/);
+    await running.waitForLine(/An event could not be reported to a hook.*http:\/\/127\.0\.0\.1:\d+\/\*\*\*/);
     assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
     assert.doesNotMatch(running.stderr.join("\n"), /hush/);
   } finally {

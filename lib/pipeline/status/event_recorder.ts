@@ -1,4 +1,4 @@
-/** Derives from the events of a relay those that operators want to know: rows of `cdc_events`, hooks and the page. */
+/** Derives events for operators from those of a relay: for `cdc_events`, hooks and the page. */
 import type { RequestState } from "../../sink/metadata/control_requests.ts";
 import { type EventKind, type RecordedEvent, recordedEvent } from "../../sink/metadata/event_log.ts";
 import { HEADROOM_PART } from "../../sink/metadata/status_view.ts";

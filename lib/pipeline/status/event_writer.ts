@@ -16,7 +16,7 @@ interface EventWriterDeps {
 }
 
 export class EventWriter implements AsyncDisposable {
-  /** Where events are written; until it is set, they wait. */
+  /** The table; until it is set, events wait. */
   log: Pick<EventLog, "write" | "expire"> | undefined;
   #waiting: readonly RecordedEvent[] = [];
   #writing: Promise<void> | undefined;

@@ -132,7 +132,7 @@ export type RelayEvent =
   | { readonly type: "recorded"; readonly event: RecordedEvent }
   /** Recorded events that are not in `cdc_events`, because CrateDB was away for too long. */
   | { readonly type: "recordsLost"; readonly events: number }
-  /** A hook was not told of an event, after three tries. Of the command only. */
+  /** A hook could not be reached in three tries. Of the command only. */
   | { readonly type: "hookFailed"; readonly hook: string; readonly error: string }
   /** The relay has stopped in order, with its totals. */
   | ({ readonly type: "stopped"; readonly events: number; readonly seconds: number } & Counts)

@@ -64,7 +64,7 @@ export class EventLog {
     this.#table = quoteTable({ schema, name: "cdc_events" });
   }
 
-  /** Writes events with one statement. Those that are there already stay as they are. */
+  /** Writes events with one statement; an event that was written before is left as it is. */
   async write(events: readonly RecordedEvent[]): Promise<void> {
     const [texts, , objects] = this.transport.dialect.lists;
     const lists = COLUMNS.map((_, at) => `$${at + 1}::${texts}`).join(", ");
