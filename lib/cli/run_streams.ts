@@ -6,8 +6,10 @@ import { reloadVerb } from "../pipeline/control/own_verbs.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { runStreams, sharedBy, type Stream } from "../relay/streams.ts";
 import { StreamSettings } from "../relay/stream_settings.ts";
+import { rebuildVerb } from "../status/rebuild_verb.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
 import { type Logger, withFields } from "../util/log.ts";
+import { verifyVerb } from "../verify/verify_verb.ts";
 import type { RunRelayContext } from "./run_relay.ts";
 import { onHangup } from "./stop_signals.ts";
 import { openWatchers } from "./watchers.ts";
@@ -38,7 +40,7 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
     const { stream, name, status } = each;
     const own = withFields(log, { stream: name });
     const watcher = watchers.of(each, { log: own, statusLine: undefined });
-    const verbs = { reload: reloadVerb(reload) };
+    const verbs = { rebuild: rebuildVerb, reload: reloadVerb(reload), verify: verifyVerb };
     return {
       name,
       status,
