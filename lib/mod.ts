@@ -19,6 +19,8 @@
  */
 import process from "node:process";
 import { statusConfig, verifyConfig, waitConfig } from "./config/config.ts";
+import { rebuildVerb } from "./status/rebuild_verb.ts";
+import { verifyVerb } from "./verify/verify_verb.ts";
 import { contentOf, effectiveOf } from "./config/effective.ts";
 import { LIBRARY_OPTIONS } from "./config/options.ts";
 import type { RelayOptions, StatusOptions, VerifyOptions, WaitOptions } from "./config/options.ts";
@@ -62,6 +64,8 @@ export type { Finding } from "./pipeline/status/finding.ts";
 export type { RelayStatus, StreamPhase } from "./pipeline/status/relay_status.ts";
 export type { Stage, StageDone, Trace } from "./pipeline/status/stages.ts";
 export { SinkError, type SinkErrorKind } from "./sink/connection/sink_error.ts";
+export type { ControlRequest, RequestState } from "./sink/metadata/control_requests.ts";
+export type { EventKind, RecordedEvent, Severity } from "./sink/metadata/event_log.ts";
 export type { StreamState } from "./sink/metadata/status_view.ts";
 export type { DocumentOperation } from "./source/stream/event.ts";
 export type { StreamStatus } from "./status/stream_status.ts";
@@ -127,6 +131,7 @@ export function startRelay(options: RelayOptions, surroundings: RelaySurrounding
     log,
     status,
     trace,
+    verbs: { rebuild: rebuildVerb, verify: verifyVerb },
     emit: emitter(logListener(log), metrics.listen, on({ ready: () => ready.resolve() }), onEvent),
   });
   const done = running.then(

@@ -1,6 +1,7 @@
 /** The commands: summary, options, examples, and what runs each. */
 import {
   checkConfig,
+  ctlConfig,
   fileOf,
   forgetConfig,
   planConfig,
@@ -10,9 +11,11 @@ import {
   waitConfig,
   workloadConfig,
 } from "../config/config.ts";
+import type { CtlVerb } from "../config/ctl_options.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { Given } from "../config/read.ts";
 import { relayConfig } from "../config/relay_settings.ts";
+import { UsageError } from "../util/errors.ts";
 import type { Command } from "./command.ts";
 
 interface StreamGiven {
@@ -38,6 +41,72 @@ async function forEachStream(
   for (const { given: each, name } of await streamsOf(given)) code = Math.max(code, await run(each, name));
   return code;
 }
+
+/** What is given for the stream of the file that `ctl` names; undefined without a file. @throws UsageError for several */
+async function fileGivenOf(given: Given): Promise<Given | undefined> {
+  if (given.flags?.config === undefined && !given.env?.CDC_CONFIG) return undefined;
+  const [first, ...others] = await streamsOf(given);
+  if (others.length === 0) return first.given;
+  const names = [first, ...others].map(({ name }) => name).join(", ");
+  throw new UsageError("The file has several streams, and --stream does not name one.", {
+    hint: `Streams: ${names}.`,
+  });
+}
+
+function ctl(verb: CtlVerb, summary: string, examples: readonly string[], argument?: string): Command {
+  return {
+    summary,
+    options: OPTIONS[`ctl ${verb}`],
+    examples,
+    ...argument !== undefined && { argument },
+    run: async (given, context) => {
+      const settings = ctlConfig(verb, given, await fileGivenOf(given));
+      return await (await import("./run_ctl.ts")).runCtl(settings, context);
+    },
+  };
+}
+
+const CTL: Readonly<Record<`ctl ${CtlVerb}`, Command>> = {
+  "ctl pause": ctl("pause", "Pause a stream; it keeps its lease and position", [
+    "--reason 'moving the cluster' --wait",
+    "--resume-at 2026-01-31T12:00:00Z",
+  ]),
+  "ctl resume": ctl("resume", "Resume a paused stream", ["--wait"]),
+  "ctl reload": ctl("reload", "Have the relay read its file again, as SIGHUP does", ["--wait"]),
+  "ctl list": ctl("list", "List the newest requests to a stream", ["", "--json"]),
+  "ctl cancel": ctl(
+    "cancel",
+    "Cancel a request that waits or runs",
+    ["6f1c2f9e-0d5b-4a57-9c8a-0c7a3e0f5b11"],
+    "id",
+  ),
+  "ctl snapshot": ctl("snapshot", "Read a collection again, or the documents that match a filter", [
+    "shop.orders --wait",
+    `shop.orders --filter '{"status": "open"}' --rate 500`,
+  ], "collection"),
+  "ctl letters": ctl("letters", "List, show, retry or discard dead letters", [
+    "list --wait",
+    "retry --collection shop.orders --wait",
+    "discard --oid 17,18",
+  ], "action"),
+  "ctl rate": ctl("rate", "Change how fast snapshots and verify read", ["--snapshot 500", "--verify 2000"]),
+  "ctl stop": ctl("stop", "Stop a stream, now or when everything up to a time is written", [
+    "--wait",
+    "--at 2026-01-31T12:00:00Z --wait",
+  ]),
+  "ctl verify": ctl(
+    "verify",
+    "Have the relay compare a collection with its table",
+    ["shop.orders --repair"],
+    "collection",
+  ),
+  "ctl rebuild": ctl(
+    "rebuild",
+    "Have the relay write a table again, by its design",
+    ["shop.orders --wait"],
+    "collection",
+  ),
+};
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   "cdc-relay": {
@@ -139,6 +208,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       await (await import("./run_rebuild.ts")).runRebuild(streams, rebuildTarget(given), context);
     },
   },
+  ...CTL,
   "config check": {
     summary: "Check relay.yaml without a server: all errors, each with its line",
     options: OPTIONS["config check"],

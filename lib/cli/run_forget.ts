@@ -38,9 +38,10 @@ export async function runForget(
 const WORDS: Readonly<Record<MetadataTable, string>> = {
   cdc_position: "position",
   cdc_collection: "collection",
+  cdc_control: "control request",
   cdc_dead_letter: "dead letter",
+  cdc_events: "event",
   cdc_lock: "table lock",
-  cdc_repair: "repair request",
   cdc_settings: "list of settings",
   cdc_verify: "verify result",
 };

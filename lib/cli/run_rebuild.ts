@@ -1,11 +1,10 @@
 /** Runs `rebuild`, and prints what was written. */
 import { logListener } from "../monitor/log_listener.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
-import { rebuild } from "../status/rebuild.ts";
+import { rebuild, rebuiltText } from "../status/rebuild.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { UsageError } from "../util/errors.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
-import { durationText } from "../util/text.ts";
 import type { CommandContext } from "./command.ts";
 
 /** @param streams the settings of all streams of a file, or of the only one */
@@ -16,8 +15,7 @@ export async function runRebuild(
 ): Promise<void> {
   const relay = streamOf(streams, collection);
   const context = { signal, log, clock: SYSTEM_CLOCK, emit: logListener(log) };
-  const { table, rows, ms } = await rebuild({ relay, collection }, context);
-  print(`Rebuilt ${table}: ${rows} rows in ${durationText(ms)}. Check it: verify, with the same options`);
+  print(rebuiltText(await rebuild({ relay, collection }, context)));
 }
 
 /** The stream that follows the collection. @throws UsageError if none does, or several do */

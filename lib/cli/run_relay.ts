@@ -1,14 +1,16 @@
 /** Runs `cdc-relay`, with log, progress bar, metrics and traces. */
 import { ConnectionString } from "mongodb-connection-string-url";
-import { contentOf, effectiveOf } from "../config/effective.ts";
+import { contentOf, effectiveOf, settingsIn, shownOf } from "../config/effective.ts";
 import { MONGODB, MONITORING, SCOPE } from "../config/relay_options.ts";
 import { find, type Given, readOptions } from "../config/read.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
 import type { Listener } from "../pipeline/status/events.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { relay } from "../relay/relay.ts";
+import { rebuildVerb } from "../status/rebuild_verb.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
+import { verifyVerb } from "../verify/verify_verb.ts";
 import type { CommandContext } from "./command.ts";
 import { openWatchers } from "./watchers.ts";
 
@@ -20,13 +22,33 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   const { signal, log, given } = context;
   const status = new StatusTracker(SYSTEM_CLOCK);
   const stream = { name: "", status };
-  const { listen, maxLag } = readOptions(MONITORING, given);
-  const monitoring = { listen, maxLag: () => maxLag, env: given.env, log };
+  const { listen, maxLag, controlToken, onEventUrl: url } = readOptions(MONITORING, given);
+  const monitoring = {
+    listen,
+    maxLag: () => maxLag,
+    token: controlToken === undefined ? undefined : () => readOptions(MONITORING, given).controlToken ?? "",
+    sinkOf: () => settings.sink,
+    settings: () => [
+      { title: "Process", effective: shownOf(settingsIn(MONITORING, given)) },
+      { title: "Stream", effective: shownOf(effectiveOf(given).effective) },
+    ],
+    hooks: url ? [{ url }] : [],
+    env: given.env,
+    log,
+  };
   await using watchers = await openWatchers({ ...monitoring, streams: [stream] });
   warnOfUrlDatabase(given, log);
   const { emit, trace } = watchers.of(stream, context, firstStart(context));
   const content = contentOf(effectiveOf(given));
-  await relay(settings, { content, signal, log, status, emit, trace });
+  await relay(settings, {
+    content,
+    signal,
+    log,
+    status,
+    emit,
+    trace,
+    verbs: { rebuild: rebuildVerb, verify: verifyVerb },
+  });
 }
 
 /** Databases that users log in to; `testdrive` is the default. */

@@ -1,12 +1,15 @@
 /** Runs the streams of a file, and reads it again on SIGHUP. */
-import { changesOf, contentOf, EFFECTS } from "../config/effective.ts";
+import { changesOf, contentOf, EFFECTS, shownOf } from "../config/effective.ts";
 import { openRelayFile, type RelayFile, type StreamSettings as StreamOfFile } from "../config/relay_file.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
+import { reloadVerb } from "../pipeline/control/own_verbs.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
 import { runStreams, sharedBy, type Stream } from "../relay/streams.ts";
 import { StreamSettings } from "../relay/stream_settings.ts";
+import { rebuildVerb } from "../status/rebuild_verb.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
 import { type Logger, withFields } from "../util/log.ts";
+import { verifyVerb } from "../verify/verify_verb.ts";
 import type { RunRelayContext } from "./run_relay.ts";
 import { onHangup } from "./stop_signals.ts";
 import { openWatchers } from "./watchers.ts";
@@ -15,25 +18,54 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   const { signal, log, given, configureLog } = context;
   const read = () => openRelayFile(path, given);
   let file = read();
-  const { listen, onFailure, logFormat: format, logLevel } = file.process;
+  const { listen, onFailure, logFormat: format, logLevel, onEventUrl: url } = file.process;
+  const hooks = [...file.process.hooks ?? [], ...url ? [{ url }] : []];
   configureLog({ format, level: logLevel });
   const [first, ...others] = file.streams;
   const watched = (stream: StreamOfFile) => ({ stream, name: stream.name, status: latestStatus() });
   const all = [watched(first), ...others.map(watched)] as const;
-  const monitoring = { listen, maxLag: () => file.process.maxLag, env: given.env, log };
+  const monitoring = {
+    listen,
+    maxLag: () => file.process.maxLag,
+    token: file.process.controlToken === undefined ? undefined : () => file.process.controlToken ?? "",
+    sinkOf: (name: string) => (file.streams.find((each) => each.name === name) ?? first).settings.sink,
+    settings: () => shownSettings(file),
+    hooks,
+    env: given.env,
+    log,
+  };
   await using watchers = await openWatchers({ ...monitoring, streams: all });
   for (const warning of file.warnings) log.warn(warning);
   const running = (each: typeof all[0]): Stream => {
     const { stream, name, status } = each;
     const own = withFields(log, { stream: name });
     const watcher = watchers.of(each, { log: own, statusLine: undefined });
-    return { name, status, settings: new StreamSettings(configured(file, stream)), log: own, ...watcher };
+    const verbs = { rebuild: rebuildVerb, reload: reloadVerb(reload), verify: verifyVerb };
+    return {
+      name,
+      status,
+      settings: new StreamSettings(configured(file, stream)),
+      log: own,
+      verbs,
+      ...watcher,
+    };
   };
   const streams = [running(all[0]), ...all.slice(1).map(running)] as const;
-  using _hangup = onHangup(() => {
-    file = reloaded(file, read, { streams, log });
+  /** Returns why the file was not used. */
+  function reload(): readonly string[] {
+    const refusals: string[] = [];
+    const telling: Logger = {
+      ...log,
+      error(message, { hint, ...fields } = {}) {
+        refusals.push([`${message}:`, ...Object.values(fields).filter(Boolean), hint].join(" "));
+        log.error(message, { ...fields, hint });
+      },
+    };
+    file = reloaded(file, read, { streams, log: telling });
     configureLog({ format, level: file.process.logLevel });
-  });
+    return refusals;
+  }
+  using _hangup = onHangup(reload);
   await runStreams(streams, { signal, log, shares: first.settings, onFailure });
 }
 
@@ -49,6 +81,17 @@ const configured = ({ streams }: RelayFile, stream: StreamOfFile) => ({
   settings: sharedBy(streams.length, stream.settings),
   content: contentOf(stream),
 });
+
+const shownSettings = ({ processEffective, streams }: RelayFile) => [
+  { title: "Process", effective: shownOf(processEffective) },
+  ...streams.flatMap(({ name, effective, collections }) => [
+    { title: name, effective: shownOf(effective) },
+    ...collections.map(({ pattern, effective }) => ({
+      title: `${name}, ${pattern}`,
+      effective: shownOf(effective),
+    })),
+  ]),
+];
 
 interface ReloadContext {
   readonly streams: readonly Pick<Stream, "name" | "settings">[];

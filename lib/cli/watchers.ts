@@ -2,30 +2,47 @@
 import process from "node:process";
 import type { Environment } from "../config/read.ts";
 import { logListener } from "../monitor/log_listener.ts";
+import type { Hook } from "../monitor/hook.ts";
 import type { MonitorOptions } from "../monitor/monitor.ts";
 import type { MonitoredStream } from "../monitor/relay_metrics.ts";
 import { summaryListener } from "../monitor/summary_listener.ts";
-import { emitter, type Listener } from "../pipeline/status/events.ts";
+import { emitter, type Listener, type RelayEvent } from "../pipeline/status/events.ts";
 import { UNTRACED } from "../pipeline/status/stages.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
 import { runtimeOf, VERSION } from "../util/runtime.ts";
+import type { SinkAddress } from "../sink/connection/url.ts";
 import type { CommandContext } from "./command.ts";
+import { PageSource } from "./page_source.ts";
 import { snapshotProgress } from "./progress.ts";
 
-interface WatchersOptions extends Omit<MonitorOptions, "listen" | "versions"> {
+interface WatchersOptions extends Pick<MonitorOptions, "maxLag" | "log" | "streams" | "settings"> {
+  /** Read again for each request; undefined for no control. */
+  readonly token: (() => string) | undefined;
+  /** The CrateDB of a stream, by its name. */
+  readonly sinkOf: (name: string) => SinkAddress;
   readonly listen: MonitorOptions["listen"] | undefined;
+  /** Receivers of events. */
+  readonly hooks: readonly Hook[];
   /** Deno exports traces with `OTEL_DENO=true`. */
   readonly env: Environment | undefined;
 }
 
-export async function openWatchers({ listen, env, ...options }: WatchersOptions) {
+export async function openWatchers(
+  { listen, env, token, sinkOf, hooks, ...options }: WatchersOptions,
+) {
   await using opened = new AsyncDisposableStack();
   const { name, version } = runtimeOf(process.versions);
   const versions = { version: VERSION, runtime: `${name} ${version}` };
   options.log.info("Starting cdc-relay", versions);
   const { openTracing } = env?.OTEL_DENO === "true" ? await import("../monitor/tracing.ts") : {};
   const { openMonitor } = listen ? await import("../monitor/monitor.ts") : {};
-  const monitor = listen && openMonitor && opened.use(await openMonitor({ ...options, listen, versions }));
+  const source = opened.use(new PageSource(sinkOf, clock));
+  const side = { stored: source.stored, control: token && { token, ask: source.ask } };
+  const monitor = listen && openMonitor &&
+    opened.use(await openMonitor({ ...options, ...side, listen, versions }));
+  const { openHooks } = hooks.length > 0 ? await import("../monitor/hooks.ts") : {};
+  const onFailure = (event: RelayEvent) => monitor?.listen(event);
+  const told = openHooks && opened.use(openHooks(hooks, { log: options.log, onFailure }));
   const closing = opened.move();
   return {
     of(
@@ -38,7 +55,18 @@ export async function openWatchers({ listen, env, ...options }: WatchersOptions)
       const progress = closing.use(snapshotProgress(display)).listen;
       const summary = summaryListener({ log, status: stream.status, clock });
       const monitored: Listener = (event) => monitor?.listen(event, stream);
-      return { emit: emitter(logListener(log), more, progress, summary, monitored, listen), trace };
+      return {
+        emit: emitter(
+          logListener(log),
+          more,
+          progress,
+          summary,
+          monitored,
+          told?.listen ?? (() => {}),
+          listen,
+        ),
+        trace,
+      };
     },
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

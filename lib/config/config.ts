@@ -6,11 +6,12 @@ import type { StatusSettings } from "../status/status.ts";
 import type { WaitSettings } from "../status/wait.ts";
 import { UsageError } from "../util/errors.ts";
 import type { LoggerOptions } from "../util/log.ts";
-import type { Namespace } from "../util/namespace.ts";
+import { type Namespace, namespaceOf } from "../util/namespace.ts";
 import type { VerifySettings } from "../verify/collection.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
+import { argumentsOf, CTL_OPTIONS, CTL_REQUEST, type CtlVerb } from "./ctl_options.ts";
 import { contentOf, effectiveOf } from "./effective.ts";
-import { flagOf } from "./option.ts";
+import { flagOf, type OptionTable } from "./option.ts";
 import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
 import { find, type Given, readOptions } from "./read.ts";
 import { FILE, SCOPE } from "./relay_options.ts";
@@ -25,6 +26,22 @@ export const waitConfig = (given: Given): WaitSettings =>
 
 export const forgetConfig = (given: Given): ForgetSettings & { readonly confirm: "ask" | "never" } =>
   Object.freeze({ ...readOptions(OPTIONS.forget, given), sink: sinkAddress(given) });
+
+/** The request of a `ctl` command. `of` is what is given for the stream of `--config` that it names. */
+export function ctlConfig(verb: CtlVerb, given: Given, of?: Given) {
+  const table: OptionTable = CTL_OPTIONS[`ctl ${verb}`];
+  const { namesIn } = of ? relayConfig(of, { worker: undefined }) : {};
+  return Object.freeze({
+    ...readOptions(CTL_REQUEST, given),
+    verb,
+    arguments: argumentsOf(verb, readOptions(table, given)),
+    sink: sinkAddress(of ?? given),
+    namesIn: namesIn && ((schema: string) => {
+      const { stream, metadataSchema } = namesIn(schema);
+      return { schema: metadataSchema, stream };
+    }),
+  });
+}
 
 /** CrateDB, and the stream of a relay with these options; undefined, for all, if no option names one. */
 function streamsOf(given: Given): Pick<StatusSettings, "sink" | "streamIn"> {
@@ -80,8 +97,8 @@ export function checkConfig(given: Given) {
 /** The collection that `rebuild` names. @throws UsageError */
 export function rebuildTarget(given: Given): Namespace {
   const { target = "" } = readOptions(OPTIONS.rebuild, given);
-  const [, database, collection] = /^([^.]+)\.(.+)$/s.exec(target) ?? [];
-  if (database !== undefined && collection !== undefined) return { database, collection };
+  const namespace = namespaceOf(target);
+  if (namespace) return namespace;
   throw new UsageError(`rebuild needs the name of a collection: ${target || "none is given"}`, {
     hint: "For example: rebuild shop.orders, with the options of its relay.",
   });

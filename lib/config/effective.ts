@@ -2,9 +2,10 @@
 import { BSON } from "../bson/library.ts";
 import { type PartitionBy, partitionText, type Retention, retentionText } from "../mapping/partition.ts";
 import { maskUrl } from "../util/mask_url.ts";
+import { type Hook, hookName, maskWebhook } from "../monitor/hook.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { exampleOf, givenFor, isAbout, ruleIn } from "./collection_rules.ts";
-import type { Option, OptionTable } from "./option.ts";
+import { isToken, type Option, type OptionTable } from "./option.ts";
 import { find, type Found, type Given, valueOf } from "./read.ts";
 import { COLLECTION, RELAY, type Reload, reloadOf } from "./relay_options.ts";
 
@@ -31,6 +32,10 @@ export const effectiveOf = (given: Given): Effective => ({
 export const effectiveFor = ({ effective, collections }: Effective, namespace: Namespace) =>
   ruleIn(collections)(namespace)?.effective ?? effective.filter(({ name }) => name in COLLECTION);
 
+/** What may be shown of settings. */
+export const shownOf = (settings: readonly Setting[]) =>
+  settings.map(({ name, text, origin }) => ({ name, text, origin }));
+
 /** @example IN: {lease}, {flags: {lease: "10000"}} → OUT: [{name: "lease", text: "10s", origin: "--lease"}] */
 export const settingsIn = (table: OptionTable, given: Given): readonly Setting[] =>
   Object.entries(table).map(([name, option]) => {
@@ -39,7 +44,7 @@ export const settingsIn = (table: OptionTable, given: Given): readonly Setting[]
       name,
       text: found ? textOf(option, found, valueOf(name, option, given)) : option.default ?? "",
       origin: found?.source ?? "default",
-      ...option.secret && found?.value !== undefined && { secret: String(found.value) },
+      ...option.secret && found?.value !== undefined && { secret: JSON.stringify(found.value) },
     };
   });
 
@@ -52,9 +57,14 @@ function inUnits(value: number, units: readonly (readonly [size: number, name: s
   return `${value / size}${unit}`;
 }
 
-function textOf({ type, secret }: Option, { value: given, file }: Found, value: unknown): string {
+function textOf(option: Option, { value: given, file }: Found, value: unknown): string {
+  const { type, secret } = option;
+  if (type === "hooks") return (value as readonly Hook[]).map(hookName).join(", ");
   if (file !== undefined) return `the content of ${file}`;
-  if (secret) return type === "token" ? "***" : maskUrl(String(given));
+  if (secret) {
+    if (isToken(option)) return "***";
+    return type === "webhook" ? maskWebhook(String(given)) : maskUrl(String(given));
+  }
   // The value is the content of a file.
   if (type === "certificate" || type === "privateKey") return String(given);
   if (type === "filter" || type === "pipeline") return BSON.EJSON.stringify(value, { relaxed: true });

@@ -1,7 +1,7 @@
 /** The parts of `relay.yaml`: the options that they have, and what is wrong with them. */
 import { UsageError } from "../util/errors.ts";
 import { maskUrl } from "../util/mask_url.ts";
-import { flagOf, type OptionTable } from "./option.ts";
+import { flagOf, isToken, type OptionTable } from "./option.ts";
 import { inProgramWords } from "./program_options.ts";
 import type { Given } from "./read.ts";
 import { given, isMapping, issuesOf, serverOption, SERVERS, textOf } from "./relay_schema.ts";
@@ -77,7 +77,7 @@ export class FileParts {
         const value = step(node, key);
         if (value === undefined) return [];
         const own = [...path, key];
-        if (option.secret) this.#noteSecret(own, value, option.type === "token");
+        if (option.secret) this.#noteSecret(own, value, isToken(option));
         return [[nameOf(key), { value: given(option, value, this.context.env ?? {}), path: own }]];
       }),
     );
@@ -117,7 +117,7 @@ export class FileParts {
   #noteSecret(path: Path, value: unknown, isToken: boolean): void {
     const variable = step(value, "env");
     if (typeof variable === "string") this.variables.add(variable);
-    else if (!isMapping(value) && (isToken || maskUrl(`${value}`) !== value)) {
+    else if (typeof value === "string" && (isToken || maskUrl(`${value}`) !== value)) {
       const name = path.slice(-2).join(".");
       this.warnings.push(
         `${this.#placeText(path)}: ${name} has a password. Use { env: VARIABLE } or { file: PATH }`,

@@ -23,11 +23,14 @@ export const PLACEHOLDERS = {
   replicas: "N",
   sinkUrl: "URL",
   token: "TOKEN",
+  password: "TOKEN",
   certificate: "FILE",
   privateKey: "FILE",
   table: "[SCHEMA.]TABLE",
   worker: "K/N",
   address: "HOST:PORT",
+  webhook: "URL",
+  hooks: "",
   time: "TIME",
   types: "",
   fulltext: "",
@@ -76,6 +79,9 @@ export interface Option {
   /** Flags without a value, and the value that each stands for. The first letter does the same. */
   readonly switches?: Readonly<Record<string, string>>;
 }
+
+/** Whether all of a value is secret; of a URL, only a part is. */
+export const isToken = ({ type }: Pick<Option, "type">): boolean => type === "token" || type === "password";
 
 export type OptionTable = Readonly<Record<string, Option>>;
 

@@ -1,9 +1,11 @@
 /** The option table: the options of each command, and of each function of the library. */
+import { CTL_OPTIONS } from "./ctl_options.ts";
 import { type Inputs, type OptionTable, prefixed } from "./option.ts";
 import {
   COLLECTION,
   CRATEDB,
   FILE,
+  HOOKS,
   MEMORY,
   MONGODB,
   MONITORING,
@@ -34,6 +36,9 @@ export const LOGGING = {
 
 /** With one value for the process, whatever the number of its streams. */
 export const PROCESS = { ...MEMORY, ...MONITORING, ...LOGGING, ...SUPERVISION };
+
+/** The same in a file. */
+export const FILE_PROCESS = { ...PROCESS, ...HOOKS };
 
 const COMPARISON = {
   compare: {
@@ -269,6 +274,7 @@ export const OPTIONS = {
   },
   "forget": { ...CRATEDB, ...prefixed("CDC_FORGET", FORGET), ...LOGGING },
   "rebuild": { ...FILE, ...RELAY_FLAGS, ...prefixed("CDC_REBUILD", REBUILD), ...LOGGING },
+  ...CTL_OPTIONS,
   "config check": { ...FILE, ...LOGGING },
   "config show": { ...FILE, ...RELAY_FLAGS, ...PROCESS },
   "config diff": { ...FILE, ...LOGGING },
@@ -295,11 +301,12 @@ const HEADINGS = {
   "Source (MongoDB)": "mongodbUrl database collection exclude filter only omit pipeline fullDocument",
   "Target (CrateDB)":
     "cratedbUrl cratedbJwt cratedbCa cratedbCert cratedbKey table shards replicas partitionBy keep onDrop deletes metadata",
-  "Snapshot": "snapshot snapshotLanes snapshotRate snapshotOrder snapshotReadPreference onHistoryLost",
+  "Snapshot":
+    "snapshot startAt snapshotLanes snapshotRate snapshotOrder snapshotReadPreference onHistoryLost",
   "Rows": "key columns widen widenRows maxDeadLetters",
   "Performance":
     "maxMemory batchSize batchBytes refreshInterval saveInterval statementRows statementBytes inFlight",
-  "Operation": "lease retryFor worker onHeld onFailure listen maxLag",
+  "Operation": "lease retryFor worker onHeld onFailure listen controlToken maxLag onEventUrl",
   "Log": "logFormat logLevel",
 };
 

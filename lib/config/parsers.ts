@@ -3,9 +3,10 @@
  * file. A RangeError has the message that follows the option's name.
  */
 import { readFileSync } from "node:fs";
-import { BSON, LAST_ORDINAL } from "../bson/library.ts";
+import { operationTime } from "../bson/operation_time.ts";
 import { parsePart } from "../key/stream_name.ts";
 import { parsePartitionBy, parseRetention } from "../mapping/partition.ts";
+import { type Hook, parseWebhook } from "../monitor/hook.ts";
 import { parseListenAddress } from "../monitor/http_server.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
 import { parseFulltext, parseTypes } from "../mapping/designed_types.ts";
@@ -116,6 +117,12 @@ const PARSERS = {
     if (!ONE_WEB_TOKEN.test(text)) throw new RangeError("is not a JSON Web Token");
     return text;
   }),
+  password: textual((text) => {
+    if (!/^[\x21-\x7e]{16,}$/.test(text)) {
+      throw new RangeError("has fewer than 16 characters, or others than ASCII");
+    }
+    return text;
+  }),
   certificate: textual((path) => pemFile(path, /-----BEGIN CERTIFICATE-----/, "a certificate")),
   privateKey: textual((path) => {
     const pem = pemFile(path, /-----BEGIN [A-Z ]*PRIVATE KEY-----/, "a private key");
@@ -129,6 +136,9 @@ const PARSERS = {
   worker: textual(parsePart),
   address: textual(parseListenAddress),
   time: textual(operationTime),
+  webhook: textual(parseWebhook),
+  // The form of the file checks them.
+  hooks: (given: unknown) => (given === "" ? [] : given) as readonly Hook[],
   types: parseTypes,
   fulltext: parseFulltext,
   tableSettings: (given: unknown): TableSettings =>
@@ -155,15 +165,4 @@ function pemFile(path: string, block: RegExp, what: string): string {
   }
   if (!block.test(pem)) throw new RangeError(`names a file without ${what} in PEM`);
   return pem;
-}
-
-/** @example IN: 1700000000:3 → OUT: Timestamp(1700000000, 3); IN: 2023-11-14T22:13:20Z → OUT: the end of that second */
-function operationTime(text: string): "now" | BSON.Timestamp {
-  if (text === "now") return text;
-  const time = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : NaN;
-  const [, seconds = Math.floor(time / 1_000), ordinal = LAST_ORDINAL] =
-    /^(\d{1,10}):(\d{1,10})$/.exec(text) ?? [];
-  const [t, i] = [Number(seconds), Number(ordinal)];
-  if (t <= LAST_ORDINAL && i <= LAST_ORDINAL) return new BSON.Timestamp({ t, i });
-  throw new RangeError("is neither now, nor a time such as 2026-01-31T12:00:00Z, nor an operation time T:I");
 }

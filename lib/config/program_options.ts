@@ -9,6 +9,7 @@ import { RELAY } from "./relay_options.ts";
 /** What replaces an option of the command line. */
 const INSTEAD: Readonly<Record<string, string>> = {
   listen: "Serve status and metrics() of the relay yourself.",
+  onEventUrl: "Handle the events of type `recorded` in onEvent.",
   maxLag: "Compare it with the lag in the status of the relay.",
   logFormat: "Pass a logger as `log`, such as createLogger({ format, level }).",
   logLevel: "Pass a logger as `log`, such as createLogger({ format, level }).",

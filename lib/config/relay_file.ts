@@ -8,7 +8,7 @@ import { exampleOf } from "./collection_rules.ts";
 import { type Effective, type EffectiveFile, effectiveOf, settingsIn } from "./effective.ts";
 import { type FileContext, FileParts, type Part } from "./file_parts.ts";
 import { variablesOf } from "./option.ts";
-import { PROCESS } from "./options.ts";
+import { FILE_PROCESS, PROCESS } from "./options.ts";
 import type { Values } from "./parsers.ts";
 import { type Environment, find, type Given, readOptions } from "./read.ts";
 import { COLLECTION, CRATEDB, FILE, MONGODB, RELAY, SCOPE } from "./relay_options.ts";
@@ -25,7 +25,7 @@ export interface StreamSettings extends Effective {
 
 export interface RelayFile extends EffectiveFile {
   /** Memory, monitoring, log, and what to do when a stream fails. */
-  readonly process: Values<typeof PROCESS>;
+  readonly process: Values<typeof FILE_PROCESS>;
   readonly streams: readonly [StreamSettings, ...StreamSettings[]];
   readonly warnings: readonly string[];
 }
@@ -52,7 +52,7 @@ export function openRelayFile(path: string, given: Given): RelayFile {
 export function readRelayFile(text: string, context: FileContext): RelayFile {
   const { path, stream, flags = {}, env = {} } = context;
   const file = new FileParts(text, context);
-  const process = file.part([], PROCESS);
+  const process = file.part([], FILE_PROCESS);
   const names = file.keysAt(["streams"]);
   const drafts = draftsOf(file, process, names.filter((name) => stream === undefined || name === stream));
   const outside: Given = { flags, env: without(file.variables, env) };
@@ -68,8 +68,8 @@ export function readRelayFile(text: string, context: FileContext): RelayFile {
   file.check();
   const given = { ...outside, ...file.given(process) };
   return {
-    process: Object.freeze(readOptions(PROCESS, given)),
-    processEffective: settingsIn(PROCESS, given),
+    process: Object.freeze(readOptions(FILE_PROCESS, given)),
+    processEffective: settingsIn(FILE_PROCESS, given),
     streams,
     warnings: file.warnings,
   };

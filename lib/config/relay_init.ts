@@ -4,7 +4,7 @@ import { BSON } from "../bson/library.ts";
 import { type PartitionBy, partitionText } from "../mapping/partition.ts";
 import { maskUrl } from "../util/mask_url.ts";
 import { isName } from "./collection_rules.ts";
-import { type Option, type OptionTable, variablesOf } from "./option.ts";
+import { isToken, type Option, type OptionTable, variablesOf } from "./option.ts";
 import { PROCESS } from "./options.ts";
 import { isList, parse } from "./parsers.ts";
 import { find, type Found, type Given } from "./read.ts";
@@ -47,7 +47,9 @@ function valueOf(name: string, option: Option, { source, value, file }: Found): 
   if (option.secret) {
     const variables = variablesOf(name, option);
     if (variables.includes(source)) return { env: source };
-    return option.type === "token" || maskUrl(`${value}`) !== value ? { env: variables[0] } : value;
+    return isToken(option) || option.type === "webhook" || maskUrl(`${value}`) !== value
+      ? { env: variables[0] }
+      : value;
   }
   const parsed = parse(option, value);
   if (option.type === "count") return parsed;

@@ -85,6 +85,12 @@ export const STREAM = {
     help: "Copy documents: at the first start, never, at each start, or only copy",
     details: "only also applies the changes since the start, and exits.",
   },
+  startAt: {
+    type: "time",
+    help: "With --snapshot never: follow from this time, if the stream has no position",
+    details:
+      "A time such as 2026-01-31T12:00:00Z, or an operation time T:I. Refused if the oplog does not go back that far.",
+  },
   snapshotLanes: {
     type: "count",
     least: 1,
@@ -245,10 +251,34 @@ export const COLLECTION: typeof OF_EACH & typeof DESIGN = { ...OF_EACH, ...DESIG
 export const MONITORING = {
   listen: {
     type: "address",
-    help: "Serve /metrics, /healthz, /readyz, /status over HTTP",
+    help: "Serve /metrics, /healthz, /readyz, /status, /events",
     details: "For example 127.0.0.1:9464; off by default.",
   },
+  controlToken: {
+    type: "password",
+    secret: true,
+    help: "Let the page at / and POST /control steer the relay",
+    details: "Requests need this token, of 16 characters or more.",
+  },
+  onEventUrl: {
+    type: "webhook",
+    secret: true,
+    help: "POST events that need attention to this URL, as JSON",
+    details: "At most one for each kind of event in 15 minutes. hooks in the file has more.",
+  },
   maxLag: { type: "duration", default: "1m", help: "Lag up to which /readyz reports the relay as ready" },
+} as const satisfies OptionTable;
+
+/** Only a file has these. */
+export const HOOKS = {
+  hooks: {
+    type: "hooks",
+    env: [],
+    secret: true,
+    help: "Receivers of events: url (with format: slack or json), or exec (a program and its arguments)",
+    details:
+      "kinds selects events; by default those that need attention. exec needs the permission to run the program.",
+  },
 } as const satisfies OptionTable;
 
 /** Of a process with a file. */

@@ -5,9 +5,10 @@ import { EntryError, UsageError } from "../util/errors.ts";
 import { similarName } from "../util/text.ts";
 import { TIME_UNITS } from "../mapping/partition.ts";
 import type { Option, OptionTable } from "./option.ts";
-import { PROCESS } from "./options.ts";
+import { EVENT_KINDS } from "../sink/metadata/event_log.ts";
+import { FILE_PROCESS } from "./options.ts";
 import { type Environment, valueOf } from "./read.ts";
-import { COLLECTION, CRATEDB, MONGODB, SCOPE, STREAM } from "./relay_options.ts";
+import { COLLECTION, CRATEDB, MONGODB, MONITORING, SCOPE, STREAM } from "./relay_options.ts";
 
 /** In the file, the options of a server lack its name. */
 const withoutName = (server: string, table: OptionTable): OptionTable =>
@@ -28,7 +29,7 @@ export const DEFAULTS: OptionTable = { ...STREAM, ...COLLECTION };
 export const OF_STREAM: OptionTable = { ...SCOPE, ...DEFAULTS };
 
 const HOMES: Readonly<Record<string, OptionTable>> = {
-  "the top of the file": PROCESS,
+  "the top of the file": FILE_PROCESS,
   "a stream": OF_STREAM,
   "mongodb: { … }": SERVERS.mongodb,
   "cratedb: { … }": SERVERS.cratedb,
@@ -76,6 +77,13 @@ const FORMS: Partial<Readonly<Record<Option["type"], (option: Option) => v.Gener
       v.pipe(v.strictObject(PARTITION_UNITS), v.minEntries(1), v.maxEntries(1)),
     ]),
   retention: () => pattern(/^\d{1,4} ?(?:year|month|week|day|hour)s?$/),
+  hooks: () =>
+    v.array(mapping({
+      url: v.optional(secret),
+      exec: v.optional(v.pipe(v.array(text), v.minLength(1))),
+      format: v.optional(v.picklist(["json", "slack"])),
+      kinds: v.optional(v.array(v.picklist(Object.keys(EVENT_KINDS)))),
+    })),
   replicas: () =>
     v.union([v.pipe(v.number(), v.integer(), v.minValue(0)), pattern(/^\d+(?:-(?:\d+|all))?$/)]),
 };
@@ -130,6 +138,7 @@ const descriptionOf = ({ help, details = "", default: fallback }: Option): strin
 
 /** Returns the value of an option from that of the file, such as the content of the variable of {env: "MONGODB_URL"}. */
 export function given(option: Option, value: unknown, env: Environment): unknown {
+  if (option.type === "hooks" && Array.isArray(value)) return value.map((each) => hookOf(each, env));
   const isDocument = option.type === "filter" || option.type === "pipeline";
   if (isDocument && typeof value !== "string") return BSON.EJSON.stringify(value);
   if (!option.secret || !isMapping(value) || typeof value.file === "string") return value;
@@ -139,6 +148,16 @@ export function given(option: Option, value: unknown, env: Environment): unknown
   const found = env[value.env];
   if (found) return found;
   throw new UsageError(`The variable ${value.env} is not set`, { hint: "Set it, or use { file: PATH }" });
+}
+
+/** A hook with the content of its URL. */
+function hookOf(hook: unknown, env: Environment): unknown {
+  if (!isMapping(hook) || "url" in hook === "exec" in hook) {
+    throw new UsageError("A hook has either url or exec");
+  }
+  if (!("url" in hook)) return hook;
+  const { onEventUrl } = MONITORING;
+  return { ...hook, url: valueOf("url", onEventUrl, { options: { url: given(onEventUrl, hook.url, env) } }) };
 }
 
 export const textOf = ({ message, hint }: UsageError): string => hint ? `${message}. ${hint}` : message;
@@ -173,7 +192,7 @@ const settings = (table: OptionTable, env: Environment, { server, isOwn = false 
           addIssue({ message: textOf(error), ...path && { path } });
         }
       });
-      const form = option.secret ? secret : FORMS[option.type]?.(option) ?? text;
+      const form = FORMS[option.type]?.(option) ?? (option.secret ? secret : text);
       const value = v.pipe(v.unknown(), check, form, v.description(descriptionOf(option)));
       return [key, isOwn && key === "url" ? value : v.optional(value)];
     }),
@@ -195,7 +214,7 @@ export function relaySchema(env: Environment = {}): v.GenericSchema {
   return mapping({
     version: v.pipe(v.literal(1), v.description("The version of this format.")),
     ...servers(false),
-    ...settings(PROCESS, env),
+    ...settings(FILE_PROCESS, env),
     defaults: v.optional(mapping(settings(DEFAULTS, env))),
     streams: v.pipe(record(mapping(stream)), v.minEntries(1)),
   });

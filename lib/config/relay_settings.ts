@@ -35,6 +35,12 @@ export function relayConfig(
 ): RelaySettings {
   const options = { ...readOptions(RELAY, given), ...fixed };
   const { batchBytes, statementBytes, ...stream } = picked(STREAM, options);
+  if (stream.startAt !== undefined && stream.snapshot !== "never") {
+    throw new UsageError(`--start-at cannot be given with --snapshot ${stream.snapshot}`, {
+      hint:
+        "Documents older than that time would be copied anyway. Add --snapshot never, or remove --start-at.",
+    });
+  }
   const { database, collection, exclude } = options;
   const sink = sinkAddress(given);
   const scope = new Scope({

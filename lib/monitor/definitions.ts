@@ -70,6 +70,16 @@ export const METRICS = {
   cdc_relay_failed_collections: gauge(
     "Collections whose changes are not applied, because their tables cannot be used",
   ),
+  cdc_relay_requests_total: counter(
+    "Requests of cdc_control that have ended: done, refused, failed, cancelled, expired",
+    "state",
+  ),
+  cdc_relay_unrecorded_events_total: counter(
+    "Events that are not in cdc_events, because CrateDB was away for too long",
+  ),
+  cdc_relay_hook_failures_total: shared(
+    counter("Events that could not be reported to a hook in three tries"),
+  ),
   cdc_relay_columns_added_total: counter("Columns added", "collection"),
   cdc_relay_columns_widened_total: counter("Columns widened", "collection"),
   cdc_relay_statement_rows: gauge("Rows in one statement at most; fewer while CrateDB is overloaded"),

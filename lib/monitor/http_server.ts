@@ -1,15 +1,24 @@
-/** A small HTTP server that reports: each path has one answer, and changes nothing. */
+/** A small HTTP server: each path has one answer. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { messageOf, UserError } from "../util/errors.ts";
+import { visible } from "../util/text.ts";
 
 export interface Answer {
   readonly status: number;
   readonly type: string;
   readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-type Routes = Readonly<Record<string, (query: URLSearchParams) => Answer | Promise<Answer>>>;
+export interface Route {
+  readonly get?: (query: URLSearchParams) => Answer | Promise<Answer>;
+  readonly post?: (request: IncomingMessage) => Promise<Answer>;
+  /** Whether it answers under any name: of others, a page elsewhere could read it through a name that it controls. */
+  readonly anyHost?: boolean;
+}
+
+export type Routes = Readonly<Record<string, Route>>;
 
 export interface RunningServer extends AsyncDisposable {
   readonly url: string;
@@ -23,7 +32,7 @@ export const textAnswer = (status: number, body: string): Answer => ({
 
 /** Answers until it is disposed of. */
 export async function serve(listen: ListenAddress, routes: Routes): Promise<RunningServer> {
-  const server = createServer((request, response) => void respond(request, response, routes));
+  const server = createServer((request, response) => void respond(request, response, { routes, listen }));
   try {
     await new Promise<void>((resolve, reject) => {
       server.on("error", reject); // Also handles later errors, of single connections, which must not end the relay.
@@ -43,22 +52,49 @@ export async function serve(listen: ListenAddress, routes: Routes): Promise<Runn
   };
 }
 
-async function respond(request: IncomingMessage, response: ServerResponse, routes: Routes): Promise<void> {
-  const { status, type, body } = await answerOf(request, routes);
-  response.writeHead(status, { "Content-Type": type, "Cache-Control": "no-store" });
+interface Served {
+  readonly routes: Routes;
+  readonly listen: ListenAddress;
+}
+
+async function respond(request: IncomingMessage, response: ServerResponse, served: Served): Promise<void> {
+  const { status, type, body, headers } = await answerOf(request, served);
+  const safe = { "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer" };
+  response.writeHead(status, { "Content-Type": type, "Cache-Control": "no-store", ...safe, ...headers });
   response.end(request.method === "HEAD" ? undefined : body);
 }
 
-async function answerOf({ method = "", url = "" }: IncomingMessage, routes: Routes): Promise<Answer> {
+async function answerOf(request: IncomingMessage, { routes, listen }: Served): Promise<Answer> {
+  const { method = "", url = "", headers: { host } } = request;
   const [path = "", query] = url.split("?");
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  if (!route?.anyHost && !isOwnHost(host, listen)) {
+    const use = "Use its IP address, or listen on this name.";
+    return textAnswer(421, `${visible(host ?? "")} is not a name of this server. ${use}`);
+  }
   if (!route) return textAnswer(404, `${path} does not exist. Paths: ${Object.keys(routes).join(", ")}`);
-  if (method !== "GET" && method !== "HEAD") return textAnswer(405, "Only GET and HEAD are answered.");
   try {
-    return await route(new URLSearchParams(query));
+    if (route.get && /^(?:GET|HEAD)$/.test(method)) return await route.get(new URLSearchParams(query));
+    if (route.post && method === "POST") return await route.post(request);
+    return textAnswer(405, `Only ${route.get ? "GET and HEAD are" : "POST is"} answered.`);
   } catch (error) {
     return textAnswer(500, messageOf(error));
   }
+}
+
+const IP_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])$/i;
+
+/**
+ * Whether a `Host` is an IP address, a name without a dot, or the name that was listened on: no public name,
+ * which another site could give to this address (DNS rebinding).
+ *
+ * @example
+ * IN: 127.0.0.1:9464 or relay:9464 → OUT: true; IN: evil.example:9464 → OUT: false
+ */
+export function isOwnHost(host: string | undefined, { host: own }: Pick<ListenAddress, "host">): boolean {
+  if (host === undefined) return true; // No browser.
+  const name = host.replace(/:\d+$/, "").toLowerCase();
+  return name === own.toLowerCase() || IP_ADDRESS.test(name) || /^[^.:\s]+$/.test(name);
 }
 
 const addressText = ({ host, port }: ListenAddress): string =>

@@ -1,27 +1,30 @@
 /** `--listen`: metrics, health and status of a relay over HTTP. */
-import {
-  type CollectionChange,
-  type FollowedStream,
-  on,
-  type RelayEvent,
-} from "../pipeline/status/events.ts";
-import { columnsOf, type RelayStatus, type StatusSource } from "../pipeline/status/relay_status.ts";
-
-import type { STATUS_FIELDS } from "../sink/metadata/status_view.ts";
+import type { FollowedStream, RelayEvent } from "../pipeline/status/events.ts";
+import type { RelayStatus } from "../pipeline/status/relay_status.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
-import { namespaceText } from "../util/namespace.ts";
 import { visible } from "../util/text.ts";
+import { type Control, controlRoute } from "./control_route.ts";
+import { SAMPLE_MS } from "./history.ts";
 import { type Answer, type ListenAddress, type RunningServer, serve, textAnswer } from "./http_server.ts";
+import { PAGE } from "./page/page.ts";
+import { recentEvents } from "./recent_events.ts";
 import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./relay_metrics.ts";
+import { statusReport, type StoredCollection } from "./status_report.ts";
 
 export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "versions"> {
   readonly listen: ListenAddress;
   /** The lag up to which a stream is ready, in milliseconds; a reload may change it. */
   readonly maxLag: () => number;
   readonly log: Logger;
+  /** The settings in effect of each stream, by its name, without secrets. @default {none are shown} */
+  readonly settings?: () => unknown;
+  /** The collections of a stream as CrateDB has them. @param name as of `streams` @default {nothing} */
+  readonly stored?: (stream: FollowedStream, name: string) => ReadonlyMap<string, StoredCollection>;
+  /** @default {`/control` does not exist} */
+  readonly control?: Control | undefined;
   /** @default {the system's} */
-  readonly clock?: Pick<Clock, "now">;
+  readonly clock?: Clock;
 }
 
 export interface Monitor extends RunningServer {
@@ -30,28 +33,111 @@ export interface Monitor extends RunningServer {
 }
 
 /**
- * Answers `/metrics`, `/healthz`, `/readyz` and `/status` until it is disposed of. For several streams, `/readyz` has a
- * line for each, or for the one in `?stream=`, and `/status` a list.
+ * Answers `/`, `/metrics`, `/healthz`, `/readyz`, `/status`, `/events`, `/settings` and `/control` until it is disposed of.
+ * For several streams, `/readyz` has a line for each, or for the one in `?stream=`, and `/status` a list; `/events` has those
+ * of all streams.
  */
 export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
-  const { streams, maxLag, log, clock = SYSTEM_CLOCK } = options;
+  const { streams, maxLag, log, settings = () => [], stored, control, clock = SYSTEM_CLOCK } = options;
   const metrics = new RelayMetrics({ ...options, clock });
-  const reports = new Map(streams.map((each) => [each, statusReport(each.status, clock)]));
-  const status = () => Array.from(reports.values(), ({ report }) => report());
+  const reports = new Map(streams.map((each) => {
+    const { name, status } = each;
+    const known = stored && ((followed: FollowedStream) => stored(followed, name));
+    return [each, { name, ...statusReport(status, { clock, maxLag, stored: known }) }];
+  }));
+  const recent = recentEvents();
+  const all = () => Array.from(reports.values(), ({ report }) => report());
+  const statusText = forASecond(clock, () => jsonText(streams.length === 1 ? all()[0] : all()));
+  const eventsText = forASecond(clock, () => JSON.stringify(recent.report()));
+  // All viewers ask for the same: what has been added since the last sample.
+  const viewText = forASecond(clock, (since) =>
+    JSON.stringify({
+      now: clock.now(),
+      hasControl: control !== undefined,
+      newestEvent: recent.report()[0]?.id ?? null,
+      streams: Array.from(reports.values(), ({ name, report, history }) => ({
+        name,
+        ...shortened(report()),
+        history: history.since(Number(since)),
+      })),
+    }));
+  const steered = (wanted: string | undefined) => {
+    const found = Array.from(reports.values(), ({ name, followed }) => ({ name, followed: followed() }))
+      .filter((each) => wanted === undefined || wanted === each.name || wanted === each.followed?.stream);
+    const [{ name, followed } = { name: "" }] = found;
+    return found.length === 1 && followed ? { name, followed } : undefined;
+  };
   const server = await serve(options.listen, {
-    "/metrics": async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() }),
-    "/healthz": () => textAnswer(200, "alive"),
-    "/readyz": (query) => readyAnswer(asked(streams, query.get("stream")), maxLag()),
-    "/status": () => jsonAnswer(streams.length === 1 ? status()[0] : status()),
+    "/": { get: () => PAGE },
+    "/metrics": {
+      get: async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() }),
+      anyHost: true,
+    },
+    "/healthz": { get: () => textAnswer(200, "alive"), anyHost: true },
+    "/readyz": {
+      get: (query) => readyAnswer(asked(streams, query.get("stream")), maxLag()),
+      anyHost: true,
+    },
+    "/status": {
+      get: (query) => {
+        const since = query.get("since");
+        return jsonAnswer(since === null ? statusText("") : viewText(since));
+      },
+    },
+    "/events": { get: () => jsonAnswer(eventsText("")) },
+    "/settings": { get: () => jsonAnswer(jsonText(settings())) },
+    ...control && { "/control": controlRoute(control, steered) },
   });
+  const closed = new AbortController();
+  sampleUntil(closed.signal, () => reports.forEach(({ history }) => history.sample()), clock);
   log.info("Metrics and health", { url: server.url });
   return {
     ...server,
     listen: (event, stream = streams[0]) => {
       metrics.listen(event, stream);
       reports.get(stream)?.listen(event);
+      recent.listen(event);
+    },
+    [Symbol.asyncDispose]: () => {
+      closed.abort();
+      return server[Symbol.asyncDispose]();
     },
   };
+}
+
+async function sampleUntil(signal: AbortSignal, sample: () => void, clock: Pick<Clock, "wait">) {
+  while (!signal.aborted) {
+    await clock.wait(SAMPLE_MS, { signal }).catch(() => {}); // It was closed.
+    sample();
+  }
+}
+
+/** The most texts that are kept: viewers that have begun at different times ask for different ones. */
+const MAX_TEXTS = 20;
+
+/** Makes each text at most once a second, for any number of viewers. */
+function forASecond(clock: Pick<Clock, "monotonic">, make: (key: string) => string): (key: string) => string {
+  const made = new Map<string, { readonly text: string; readonly at: number }>();
+  return (key) => {
+    const now = clock.monotonic();
+    const known = made.get(key);
+    if (known && now - known.at < 1_000) return known.text;
+    if (made.size >= MAX_TEXTS) made.clear();
+    const text = make(key);
+    made.set(key, { text, at: now });
+    return text;
+  };
+}
+
+const SHOWN_COLLECTIONS = 200;
+
+/** Has at most so many collections: first those that need attention. */
+function shortened<Report extends { readonly collections: readonly { readonly state: string }[] }>(
+  all: Report,
+) {
+  const { following = [], ...others } = Object.groupBy(all.collections, ({ state }) => state);
+  const collections = [...Object.values(others).flat(), ...following].slice(0, SHOWN_COLLECTIONS);
+  return { ...all, collections, more_collections: all.collections.length - collections.length };
 }
 
 const asked = (streams: readonly MonitoredStream[], stream: string | null): readonly MonitoredStream[] =>
@@ -89,49 +175,6 @@ export function readiness(status: RelayStatus, maxLag: number) {
   return { isReady, why: `${phase}, ${lag / 1_000} s behind${excess}` };
 }
 
-const jsonAnswer = (value: unknown): Answer => ({
-  status: 200,
-  type: "application/json; charset=utf-8",
-  body: `${JSON.stringify(value, null, 2)}\n`,
-});
+const jsonText = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-/**
- * The fields of `status --json` and of the view `cdc_status`, but not `state`, which is derived from outside. Times are in
- * ISO 8601, units are in the names.
- */
-type ReportedFields = Record<"schema" | Exclude<typeof STATUS_FIELDS[number], "state">, unknown>;
-
-/**
- * The answer of `/status` for a stream, from its status and its events.
- *
- * @example
- * IN: {current: {phase: "following", lag: 25, upserts: 80, deletes: 10, …}}, leaseTaken({schema: "doc", stream: "shop.* -> …"})
- * OUT: {schema: "doc", stream: "shop.* -> …", phase: "following", lag_ms: 25, rows: 90, …}
- */
-export function statusReport(status: StatusSource, clock: Pick<Clock, "now">) {
-  /** Undefined until both databases are connected. */
-  let stream: FollowedStream | undefined;
-  let savedAt: string | null = null;
-  const changes = new Map<string, CollectionChange>();
-  const timeText = (time: number) => new Date(time).toISOString();
-  const listen = on({
-    standingBy: (event) => stream = event,
-    leaseTaken: (event) => stream = event,
-    positionSaved: () => savedAt = timeText(clock.now()),
-    collectionChanged: (change) => changes.set(namespaceText(change.namespace), change),
-  });
-  const report = () => ({
-    schema: stream?.schema ?? null,
-    stream: stream?.stream ?? null,
-    ...columnsOf(status.current),
-    owner: stream?.owner ?? null,
-    reported_at: timeText(clock.now()),
-    saved_at: savedAt,
-    collections: [...changes].flatMap(([collection, { table, state, since }]) => {
-      if (!state) return [];
-      const { name, reason = null, hint = null } = state;
-      return [{ collection, table, state: name, reason, hint, since: timeText(since) }];
-    }),
-  } satisfies ReportedFields & { readonly collections: readonly unknown[] });
-  return { listen, report };
-}
+const jsonAnswer = (body: string): Answer => ({ status: 200, type: "application/json; charset=utf-8", body });

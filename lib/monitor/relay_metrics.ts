@@ -101,6 +101,12 @@ export class RelayMetrics {
         this.#metric("cdc_relay_stage_duration_seconds").observe({ ...stream, stage }, seconds),
       positionSaved: () =>
         this.#metric("cdc_relay_saved_timestamp_seconds").set(stream, this.#deps.clock.now() / 1_000),
+      requestChanged: ({ request: { state } }) => {
+        if (state === "asked" || state === "running") return;
+        this.#metric("cdc_relay_requests_total").inc({ ...stream, state });
+      },
+      recordsLost: ({ events }) => this.#metric("cdc_relay_unrecorded_events_total").inc(stream, events),
+      hookFailed: () => this.#metric("cdc_relay_hook_failures_total").inc(),
       outageBegan: ({ system }) => {
         this.#metric("cdc_relay_outages_total").inc({ ...stream, system });
         this.#metric("cdc_relay_outage").set({ ...stream, system }, 1);

@@ -1,5 +1,5 @@
 /** Settings of a relay: of the process, of a stream, and of each collection. */
-import type { Document } from "mongodb";
+import type { BSON, Document } from "mongodb";
 import type { StreamPart } from "../key/stream_name.ts";
 import type { Retention } from "../mapping/partition.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
@@ -52,6 +52,8 @@ export interface RelaySettings extends MemoryShares {
   /** Names of tables; those that name no schema are in this one. */
   readonly namesIn: (schema: string) => Names;
   readonly snapshot: "initial" | "never" | "always" | "only";
+  /** Where a stream without a position starts, with `never`; undefined for now. */
+  readonly startAt: "now" | BSON.Timestamp | undefined;
   /** Key ranges that a snapshot reads at the same time. */
   readonly snapshotLanes: number;
   /** Documents that a snapshot reads per second at most; 0 for no limit. */

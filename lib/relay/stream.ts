@@ -4,12 +4,16 @@
  * Delivery is at least once and writes are idempotent, so the tables end up as if each change had been applied exactly
  * once: a position is saved only after CrateDB has confirmed every row before it.
  */
-import { RequestedRepairs } from "../pipeline/collections/repair.ts";
+import type { BSON } from "mongodb";
 import { Collections } from "../pipeline/collections/collections.ts";
-import { bufferBatches } from "../pipeline/loop/batcher.ts";
-import { follow, type OpenStream } from "../pipeline/loop/follow.ts";
+import { follow } from "../pipeline/loop/follow.ts";
+import type { Verbs } from "../pipeline/control/controller.ts";
+import type { BetweenBatches } from "../pipeline/control/verb.ts";
+import type { Steering } from "../pipeline/control/steering.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
-import { type Emit, emitter, on } from "../pipeline/status/events.ts";
+import { type Emit, emitter, on, type RelayEvent } from "../pipeline/status/events.ts";
+import { eventRecorder } from "../pipeline/status/event_recorder.ts";
+import { EventWriter } from "../pipeline/status/event_writer.ts";
 import { StatusReporter } from "../pipeline/status/heartbeat.ts";
 import { watchOplog } from "../pipeline/status/oplog_watch.ts";
 import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
@@ -21,8 +25,8 @@ import type { Transport } from "../sink/connection/transport.ts";
 import { countingWrites } from "../sink/connection/lost_writes.ts";
 import { fenced, paced, retrying } from "../sink/connection/wrappers.ts";
 import { WritePace } from "../sink/connection/write_pace.ts";
+import { EventLog } from "../sink/metadata/event_log.ts";
 import { prepareTables } from "../sink/metadata/metadata_tables.ts";
-import { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import { readSettings, saveSettings } from "../sink/metadata/saved_settings.ts";
 import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
@@ -30,15 +34,14 @@ import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { shardKeyOf } from "../source/documents/collections.ts";
 import { storageOf } from "../source/documents/sample.ts";
 import type { Logger } from "../util/log.ts";
-import { changeStream } from "../source/stream/change_stream.ts";
-import { requestedDocument } from "../source/stream/requested_document.ts";
-import { UsageError } from "../util/errors.ts";
+import { messageOf, UsageError } from "../util/errors.ts";
 import type { Liveness } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import type { ConnectionPool, Connections } from "./connect.ts";
 import { askAtStart } from "./probes/start.ts";
 import type { Configured, StreamSettings } from "./stream_settings.ts";
-import { openSource, type StreamSource } from "./stream_source.ts";
+import { openControl, type StreamControl } from "./stream_control.ts";
+import { openerOf, openSource, type StreamSource } from "./stream_source.ts";
 
 export interface StreamContext {
   readonly signal: AbortSignal;
@@ -48,6 +51,10 @@ export interface StreamContext {
   readonly status?: StatusTracker;
   /** @default {untraced} */
   readonly trace?: Trace;
+  /** The name in the file, by which requests may mean the stream. @default {none} */
+  readonly name?: string;
+  /** Verbs that need more than the pipeline. @default {none} */
+  readonly verbs?: Verbs;
 }
 
 /**
@@ -61,13 +68,17 @@ export async function runStream(
   context: StreamContext,
 ): Promise<void> {
   const { signal, status = new StatusTracker(pool.clock), trace = UNTRACED } = context;
-  const emit = emitter(status.listen, context.emit);
+  const { namesIn, sink } = settings.current.settings;
+  const recording = { clock: pool.clock, log: context.log, emit: (event: RelayEvent) => emit(event) };
+  const recorder = eventRecorder({ ...recording, stream: namesIn(sink.schema).stream });
+  const events = new EventWriter(recording);
+  const emit = emitter(status.listen, recorder, events.listen, context.emit);
   // Closed after the end is emitted: the status written last has the end of the stream.
   await using closing = new AsyncDisposableStack();
   try {
     const watch = (system: Liveness) => status.watch(system);
     const connections = closing.use(await pool.connect(settings.current.settings, { emit, watch }));
-    await run(connections, settings, { ...context, status, trace, emit, closing });
+    await run(connections, settings, { ...context, status, trace, emit, closing, events });
     emit({ type: "ended" });
   } catch (error) {
     emit({ type: "ended", error: isEndedBy(signal, error) ? undefined : error });
@@ -79,7 +90,10 @@ export async function runStream(
 export const isEndedBy = ({ aborted, reason }: AbortSignal, error: unknown): boolean =>
   aborted && (error === reason || error instanceof Error && error.name === "AbortError");
 
-interface RunContext extends Required<StreamContext> {
+interface RunContext extends StreamContext {
+  readonly status: StatusTracker;
+  readonly trace: Trace;
+  readonly events: EventWriter;
   readonly closing: AsyncDisposableStack;
 }
 
@@ -90,10 +104,14 @@ async function run(connections: Connections, settings: StreamSettings, context: 
   const parts = partsOf(connections, settings.current.settings, context, failed);
   const names = await openMetadata(parts);
   let position: StreamPosition | undefined;
+  let control: StreamControl | undefined;
   while (true) {
+    await control?.betweenTerms();
+    failed.signal.throwIfAborted();
+    if (control?.steering.isStopping || control && signal.aborted) break;
     const { replaced } = settings;
     await using closing = new AsyncDisposableStack();
-    const term = termOf(parts, settings, closing);
+    const term = { ...termOf(parts, settings, closing), until: control?.steering.until };
     status.writeLimits = term.limits;
     try {
       const source = await openSource(term);
@@ -101,9 +119,14 @@ async function run(connections: Connections, settings: StreamSettings, context: 
         position = await acquire(parts, names);
         const side = { ...term, ...source, names, skipped: [] };
         askAtStart(side, { ...parts, isFirst: position.state.token === null });
+        const own = { schema: names.metadataSchema, stream: names.stream };
+        control = context.closing.use(openControl({ ...parts, settings, names: own, position }));
       }
       // A standby may have waited for long.
-      if (!replaced.aborted) await followFor({ ...term, ...source, names, position });
+      if (control?.steering.isPaused) settings.replace(settings.current);
+      if (!replaced.aborted && control) {
+        await followFor({ ...term, ...source, names, position, steering: control.steering });
+      }
     } catch (error) {
       // What runs beside the loop explains the error of the loop.
       failed.signal.throwIfAborted();
@@ -112,6 +135,10 @@ async function run(connections: Connections, settings: StreamSettings, context: 
         const { message, hint } = error;
         log.error("The new settings were refused: going on with those before", { error: message, hint });
         settings.replace(proven);
+      } else if (!isEndedBy(replaced, error) && !signal.aborted && control?.steering.failStop(error)) {
+        log.warn("The stream cannot stop at the time that was asked for: it goes on", {
+          error: messageOf(error),
+        });
       } else if (!isEndedBy(replaced, error) && !(position && isEndedBy(signal, error))) {
         throw error;
       } else if (position) {
@@ -121,11 +148,12 @@ async function run(connections: Connections, settings: StreamSettings, context: 
       }
     }
     failed.signal.throwIfAborted();
-    if (!replaced.aborted || signal.aborted) return;
+    if (!replaced.aborted || signal.aborted) break;
     await closing.disposeAsync();
     // A late write must not replace a newer one of the same row.
     await parts.retries.shutdown.limit(parts.raw.idle(), () => 0);
   }
+  if (!signal.aborted) await control?.stopped();
 }
 
 /** The parts while the settings are the present ones. */
@@ -150,7 +178,7 @@ function termOf(parts: Parts, settings: StreamSettings, closing: AsyncDisposable
 }
 
 /** Follows the stream until it ends, or other settings replace these. */
-async function followFor(term: Term & StreamSource & Pick<Opened, "names" | "position">): Promise<void> {
+async function followFor(term: Opening): Promise<void> {
   const { names, position, settings, content, signal, closing, sinkOutages, fail } = term;
   const over = new AbortController();
   closing.defer(() => over.abort(signal.reason));
@@ -240,12 +268,18 @@ async function acquire(
   emit({ type: "leaseTaken", schema, stream, owner: position.owner });
   closing.use(position.keep(fail));
   closing.use(parts.heartbeat.add(reporter));
+  closing.use(parts.events).log = new EventLog(parts.transport, schema);
+  closing.use(parts.heartbeat.add(parts.events));
   await createStatusView(patient, { schema, log });
   closing.use(watchOplog(parts));
   return position;
 }
 
+type Opening = Omit<Opened, "patient">;
+
 type Opened = Term & StreamSource & {
+  readonly steering: Steering;
+  readonly until: BSON.Timestamp | undefined;
   readonly names: Names;
   readonly position: StreamPosition;
   /** Waits for the sink, and checks the lease before each statement. */
@@ -263,39 +297,14 @@ const openTables = (opened: Opened): Collections =>
   });
 
 function loopDeps(opened: Opened, tables: Collections) {
-  const { names: { metadataSchema: schema, stream }, patient, settings: { scope, worker } } = opened;
+  const { names: { metadataSchema: schema }, patient, settings: { worker } } = opened;
   const deps = { ...opened, tables };
-  const requests = new RepairRequests(patient, { schema, stream });
   const read = (stream: string) => readPosition(patient, { schema, stream });
   return {
     ...deps,
-    repairs: new RequestedRepairs({ ...deps, requests, scope }),
+    between: (loop: BetweenBatches) => opened.steering.runBetween(loop),
     ...worker && { barrier: dropBarrier({ ...deps, read }) },
   };
-}
-
-function openerOf(
-  { settings, signal, closing, deployment, features, mongodbOutages, share, examples }: Opened,
-): OpenStream {
-  const route = closing.use(deployment.route());
-  const fullDocument = requestedDocument(
-    // Also what collections will ask for that are created later.
-    [...examples, ...settings.examples ?? []].map((each) => settings.for(each)),
-  );
-  return (startAfter, left) =>
-    bufferBatches(
-      changeStream({
-        ...settings,
-        route,
-        share,
-        features,
-        fullDocument,
-        startAfter,
-        signal: AbortSignal.any([signal, left]),
-        outages: mongodbOutages,
-      }),
-      settings,
-    );
 }
 
 /** The same transport, which other streams use too, so this one does not close it. */

@@ -1,4 +1,6 @@
 /** What a stream reads from MongoDB. */
+import { bufferBatches } from "../pipeline/loop/batcher.ts";
+import type { OpenStream } from "../pipeline/loop/follow.ts";
 import { openShare } from "../pipeline/workers/worker_share.ts";
 import { openBulkReader } from "../source/connection/bulk_reader.ts";
 import { CausalReader, type CausalReaderOptions } from "../source/connection/causal_reader.ts";
@@ -7,12 +9,16 @@ import { DocumentReader } from "../source/documents/documents.ts";
 import { rangeSplitter } from "../source/documents/key_ranges.ts";
 import type { Scope } from "../source/documents/scope.ts";
 import { type Catalogue, catalogueOf, namesText, unmatchedNames } from "../source/documents/unmatched.ts";
+import { changeStream } from "../source/stream/change_stream.ts";
+import { requestedDocument } from "../source/stream/requested_document.ts";
 import { type Logger, QUIET } from "../util/log.ts";
 import type { Namespace } from "../util/namespace.ts";
 import type { Connections } from "./connect.ts";
 import type { Configured } from "./stream_settings.ts";
 
 interface SourceDeps extends Configured, Pick<Connections, "deployment" | "mongodbOutages"> {
+  /** No document is read as it was after this time. @default {none} */
+  readonly until?: CausalReaderOptions["until"];
   readonly retries: Pick<CausalReaderOptions, "shutdown" | "retryFor">;
   readonly log: Logger;
   /** Closes what is opened. */
@@ -23,11 +29,11 @@ export type StreamSource = Awaited<ReturnType<typeof openSource>>;
 
 /** `examples` are the collections that exist, or one that could. */
 export async function openSource(
-  { deployment, mongodbOutages, settings, content, retries, log, closing }: SourceDeps,
+  { deployment, mongodbOutages, settings, content, retries, until, log, closing }: SourceDeps,
 ) {
   const { scope, worker, batchSize, replyBytes, snapshotLanes: lanes, snapshotOrder: order } = settings;
   const { snapshotReadPreference: preference } = settings;
-  const reading = { ...retries, outages: mongodbOutages };
+  const reading = { ...retries, outages: mongodbOutages, until };
   const causalReader = closing.use(new CausalReader(closing.use(deployment.route()), reading));
   const bulkReader = await openBulkReader(causalReader, { ...reading, deployment, preference, log, closing });
   const found = await collectionsOf(causalReader, scope, { log: QUIET });
@@ -50,6 +56,43 @@ export async function openSource(
     examples,
     collections: found,
   };
+}
+
+interface OpenerDeps
+  extends
+    Pick<SourceDeps, "settings" | "closing" | "until" | "deployment" | "mongodbOutages">,
+    Pick<StreamSource, "share" | "examples">,
+    Pick<Connections, "features"> {
+  readonly signal: AbortSignal;
+}
+
+/** Opens the change stream. */
+export function openerOf(
+  { settings, signal, closing, deployment, features, mongodbOutages, share, examples, until }: OpenerDeps,
+): OpenStream {
+  const route = closing.use(deployment.route());
+  const requested = requestedDocument(
+    // Also what collections will ask for that are created later.
+    [...examples, ...settings.examples ?? []].map((each) => settings.for(each)),
+  );
+  // The server looks up documents as they are now.
+  const fullDocument = until && requested === "updateLookup" ? "lookup" : requested;
+  return (startAfter, left) =>
+    bufferBatches(
+      changeStream({
+        ...settings,
+        route,
+        share,
+        features,
+        fullDocument,
+        startAfter,
+        startAt: settings.startAt === "now" ? undefined : settings.startAt,
+        until,
+        signal: AbortSignal.any([signal, left]),
+        outages: mongodbOutages,
+      }),
+      settings,
+    );
 }
 
 /**

@@ -16,7 +16,8 @@ import { ConnectionPool, type PoolContext } from "./connect.ts";
 import { isEndedBy, runStream, type StreamContext } from "./stream.ts";
 import type { StreamSettings } from "./stream_settings.ts";
 
-export interface Stream extends Required<Pick<StreamContext, "log" | "emit" | "trace">> {
+export interface Stream
+  extends Required<Pick<StreamContext, "log" | "emit" | "trace">>, Pick<StreamContext, "verbs"> {
   readonly name: string;
   readonly settings: StreamSettings;
   /** Gets another tracker with each start. */

@@ -1,5 +1,6 @@
 /** `status`: reports the state of all streams, once or every second. Reads CrateDB alone. */
 import { isStreamOf } from "../key/stream_name.ts";
+import { proofOf, proofText } from "../pipeline/status/proof.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isRetryable } from "../sink/connection/sink_error.ts";
 import type { Transport } from "../sink/connection/transport.ts";
@@ -148,7 +149,16 @@ export function statusText(
   const errors = streams.flatMap(({ stream, state, last_error }) =>
     last_error === null || state === "failed collections" ? [] : [`${stream}: ${flat(last_error)}`]
   );
-  const notes = [...errors, ...streams.flatMap(skippedLines), ...streams.some(isUnfollowed) ? [FORGET] : []];
+  const proofs = streams.flatMap(({ stream, collections }) => {
+    const proof = proofText(proofOf(collections));
+    return proof === undefined ? [] : [`${stream}: ${proof}`];
+  });
+  const notes = [
+    ...errors,
+    ...streams.flatMap(skippedLines),
+    ...proofs,
+    ...streams.some(isUnfollowed) ? [FORGET] : [],
+  ];
   return [...table, ...notes.map((line) => cut(line, width))];
 }
 

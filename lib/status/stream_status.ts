@@ -1,5 +1,6 @@
 /** Reads the status of the streams in all schemas, from CrateDB only. */
-import { isSinkError, isUnknownRelation } from "../sink/connection/sink_error.ts";
+import { partsOfStream } from "../key/stream_name.ts";
+import { ifExists, isSinkError, isUnknownRelation } from "../sink/connection/sink_error.ts";
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
 import { checkColumns, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
 import {
@@ -51,6 +52,11 @@ export interface CollectionStatus {
   readonly rows: number | null;
   readonly documents: number | null;
   readonly since: string | null;
+  readonly dead_letters: number;
+  /** Outcome of the last verification; null for none. */
+  readonly verified: string | null;
+  /** Up to when that has proven all documents equal. */
+  readonly verified_to: string | null;
 }
 
 const TEXTS = /^(?:stream|state|phase|reason|hint|last_error|owner|version)$/;
@@ -128,9 +134,19 @@ async function streamsIn(transport: Transport, table: TableName, maxLag: number)
 
 const COLLECTION_FIELDS = ["state", "reason", "hint", "rows", "documents", "since"] as const;
 
-async function collectionsIn(transport: Transport, schema: string): Promise<Map<string, CollectionStatus[]>> {
+/** The collections of each stream of a schema. */
+export async function collectionsIn(
+  transport: Transport,
+  schema: string,
+): Promise<Map<string, CollectionStatus[]>> {
   const table = { schema, name: "cdc_collection" };
   await refreshTable(transport, table);
+  const letters = new Map<unknown, number>(
+    (await transport.query(
+      `SELECT stream, count(*) FROM ${quoteTable({ schema, name: "cdc_dead_letter" })} GROUP BY stream`,
+    )).rows.map(([stream, count]) => [stream, Number(count)]),
+  );
+  const verified = await verifiedIn(transport, schema);
   const fields = COLLECTION_FIELDS.map((name) => quoteName(name)).join(", ");
   const { rows } = await transport.query(
     `SELECT stream, "database", collection, table_schema, table_name, ${fields} FROM ${quoteTable(table)} ` +
@@ -139,14 +155,38 @@ async function collectionsIn(transport: Transport, schema: string): Promise<Map<
   const found = new Map<string, CollectionStatus[]>();
   for (const [stream, database, collection, tableSchema, name, ...values] of rows) {
     const ofStream = found.get(String(stream)) ?? [];
+    const namespace = `${database}.${collection}`;
+    const table = name === null ? null : `${tableSchema}.${name}`;
     ofStream.push({
-      collection: `${database}.${collection}`,
-      table: name === null ? null : `${tableSchema}.${name}`,
+      collection: namespace,
+      table,
       ...Object.fromEntries(COLLECTION_FIELDS.map((field, at) => [field, valueOf(field, values[at])])),
+      dead_letters: letters.get(`${namespace} -> ${table}`) ?? 0,
+      ...verified.get(`${partsOfStream(String(stream)).whole}\0${namespace}`) ?? NOT_VERIFIED,
     } as CollectionStatus);
     found.set(String(stream), ofStream);
   }
   return found;
+}
+
+const NOT_VERIFIED = { verified: null, verified_to: null };
+
+/** By stream and collection. Only `verify` creates the table. */
+async function verifiedIn(transport: Transport, schema: string) {
+  const found = await ifExists(
+    transport.query(
+      `SELECT stream, collection, outcome, mode, cluster_time FROM ${
+        quoteTable({ schema, name: "cdc_verify" })
+      }`,
+    ),
+  );
+  return new Map(
+    found?.rows.map(([stream, collection, outcome, mode, time]) => {
+      const isProof = mode === "full" && (outcome === "equal" || outcome === "repaired");
+      const verified_to = isProof ? valueOf("cluster_time", time) : null;
+      return [`${stream}\0${collection}`, { verified: String(outcome), verified_to }];
+    }),
+  );
 }
 
 const textOf = ({ schema, stream }: StreamStatus): string => `${schema}\0${stream}`;

@@ -95,3 +95,28 @@ export async function* readAhead<T>(source: AsyncIterable<T>): AsyncGenerator<T>
     await iterator.return?.();
   }
 }
+
+/**
+ * Runs work in parallel until `next` has none and all has ended. Calls `next` again whenever some work has ended, as that
+ * may bring new work. After an error no work is started; it is thrown when the running work has ended.
+ */
+export async function inParallel(
+  atMost: number,
+  next: () => (() => Promise<void>) | undefined,
+): Promise<void> {
+  const running = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  while (true) {
+    while (running.size < atMost && failures.length === 0) {
+      const work = next();
+      if (!work) break;
+      const run: Promise<void> = work()
+        .catch((error) => void failures.push(error))
+        .finally(() => running.delete(run));
+      running.add(run);
+    }
+    if (running.size === 0) break;
+    await Promise.race(running);
+  }
+  if (failures.length > 0) throw failures[0];
+}

@@ -1,15 +1,17 @@
-/** Repairs rows by requests in `cdc_repair` to the relay. If none runs, `verify` starts one in this process. */
+/** Repairs rows by requests to the relay. If none runs, `verify` starts one in this process. */
 import type { BSON } from "mongodb";
+import { bytesToHex } from "../bson/bson.ts";
 import type { RowKey } from "../key/document_key.ts";
+import { idDocument } from "../key/query_literal.ts";
 import { besideSkipped, hasWritten } from "../pipeline/snapshot/snapshot_state.ts";
+import type { ControlRequest, ControlRequests } from "../sink/metadata/control_requests.ts";
 import { LeaseHeldError } from "../sink/metadata/lease.ts";
-import type { RepairRequests } from "../sink/metadata/repair_requests.ts";
 import type { SavedPosition } from "../sink/metadata/saved_position.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { grouped } from "../util/grouped.ts";
 import type { Logger } from "../util/log.ts";
-import type { Namespace } from "../util/namespace.ts";
+import { type Namespace, namespaceText } from "../util/namespace.ts";
 import type { Passing } from "./result.ts";
 
 const POLL_INTERVAL_MS = 100;
@@ -59,7 +61,7 @@ export interface RepairDeps extends Omit<RelayWatchOptions, "read"> {
   readonly namespace: Namespace;
   readonly relay: Pick<RelayWatch, "isRunning">;
   /** The requests to each worker, or to the one relay. Each worker repairs its own rows. */
-  readonly requests: readonly Pick<RepairRequests, "add" | "left" | "remove">[];
+  readonly requests: readonly Pick<ControlRequests, "add" | "find" | "save">[];
   /** Starts a relay for the stream. @throws LeaseHeldError if another relay follows the stream */
   readonly startRelay: () => Promise<void>;
   /** The error that ended the relay that `startRelay` has started, if any. */
@@ -96,26 +98,46 @@ async function repairSome(keys: readonly RowKey[], deps: RepairDeps): Promise<vo
   });
 }
 
-/** Adds requests and waits until all are done. Removes them if the relay ends or makes no progress. */
+/**
+ * Adds a request to each worker, and waits until all are done. Cancels them if the relay ends or makes no progress.
+ *
+ * @throws UserError if the relay cannot repair the rows
+ */
 async function requestRepair(
   keys: readonly RowKey[],
   { namespace, relay, requests, settle, clock, signal }: RepairDeps,
 ): Promise<boolean> {
-  await Promise.all(requests.map((each) => each.add(namespace, keys)));
-  let left = keys.length;
+  const wanted = keys.map(({ oid, id }) => ({ oid, ...id && { id: bytesToHex(idDocument(id)) } }));
+  const given = { collection: namespaceText(namespace), keys: wanted };
+  let open = await Promise.all(
+    requests.map(async (to) => ({
+      to,
+      request: await to.add({ verb: "repair", arguments: given, askedBy: "verify" }),
+    })),
+  );
   let changedAt = clock.monotonic();
   try {
-    while (left > 0 && clock.monotonic() - changedAt < settle && await relay.isRunning()) {
+    while (open.length > 0 && clock.monotonic() - changedAt < settle && await relay.isRunning()) {
       await clock.wait(POLL_INTERVAL_MS, { signal });
-      const before = left;
-      left = Math.max(...await Promise.all(requests.map((each) => each.left(namespace, keys))));
-      if (left < before) changedAt = clock.monotonic();
+      const before = open.length;
+      const found = await Promise.all(open.map(async ({ to, request: { id } }) => await to.find(id)));
+      open = open.filter((_, at) => isOpen(found[at]));
+      const failed = found.find((each) => !isOpen(each) && each?.state !== "done");
+      if (failed) {
+        throw new UserError(`The relay has not repaired the rows: ${failed.message}`, {
+          hint: "Remove the cause, and run verify again. cdc_control has the request.",
+        });
+      }
+      if (open.length < before) changedAt = clock.monotonic();
     }
   } finally {
-    if (left > 0) await Promise.all(requests.map((each) => each.remove(namespace, keys)));
+    await Promise.all(open.map(({ to, request: { id } }) => to.save(id, { state: "cancelled", ends: true })));
   }
-  return left === 0;
+  return open.length === 0;
 }
+
+const isOpen = (request: ControlRequest | undefined): boolean =>
+  !request || request.state === "asked" || request.state === "running";
 
 export type OwnRelay = ReturnType<typeof ownRelay>;
 

@@ -1,5 +1,6 @@
 /** The result of a verification, and its texts. Pure. */
 import type { BSON } from "mongodb";
+import { type RecordedEvent, recordedEvent } from "../sink/metadata/event_log.ts";
 import type { VerifyRow } from "../sink/metadata/verify_results.ts";
 import { visible } from "../util/text.ts";
 import { clusterTimeFields, clusterTimeText } from "../source/connection/cluster_time.ts";
@@ -98,6 +99,14 @@ export const verifyRow = (result: CollectionResult): VerifyRow => ({
   ...resultFields(result),
   differences: JSON.stringify(result.differences),
 });
+
+/** @example OUT: {kind: "verify_equal", message: "shop.orders: equal up to 2026-11-27T04:00:00.000Z (1)", …} */
+export function verifyEvent(result: CollectionResult): RecordedEvent {
+  const { stream, collection, outcome, finishedAt: at, documents, rows } = result;
+  const kind = outcome === "repaired" ? "verify_equal" : `verify_${outcome}` as const;
+  const message = `${collection}: ${verdict(result)}`;
+  return recordedEvent({ at, stream, kind, message, details: { collection, documents, rows } });
+}
 
 const PRINTED_KEYS = 10;
 

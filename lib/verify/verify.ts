@@ -5,6 +5,7 @@ import { relay as runRelay } from "../relay/relay.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { retrying } from "../sink/connection/wrappers.ts";
 import type { Transport } from "../sink/connection/transport.ts";
+import { EventLog, type RecordedEvent } from "../sink/metadata/event_log.ts";
 import { readPosition } from "../sink/metadata/saved_position.ts";
 import { knownStreams } from "../sink/metadata/stream_records.ts";
 import { prepareTables } from "../sink/metadata/metadata_tables.ts";
@@ -24,14 +25,14 @@ import {
   unmatchedText,
 } from "../source/documents/unmatched.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
-import { UsageError } from "../util/errors.ts";
+import { messageOf, UsageError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { type OutageEvent, OutageTracker } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import { ownRelay } from "./repair.ts";
 import { openTable, type VerifyDeps, type VerifySettings } from "./collection.ts";
-import type { CollectionResult } from "./result.ts";
+import { type CollectionResult, verifyEvent } from "./result.ts";
 import { LANES } from "./scan.ts";
 import { verifyCollection } from "./verify_collection.ts";
 
@@ -40,7 +41,9 @@ export type VerifyEvent =
   /** Documents compared, and the estimated total. */
   | { readonly type: "progress"; readonly documents: number; readonly total: number }
   /** All collections have been compared once. */
-  | { readonly type: "done" };
+  | { readonly type: "done" }
+  /** A result that is in `cdc_events`, too. */
+  | { readonly type: "recorded"; readonly event: RecordedEvent };
 
 export interface VerifyContext {
   readonly signal: AbortSignal;
@@ -86,12 +89,34 @@ export async function verify(
     splitter: rangeSplitter(bulkReader, { lanes: LANES, log }),
     rate: new SnapshotRate({ rate: settings.rate, readers: LANES, clock }),
   };
+  const record = outcomeRecorder(new EventLog(raw, names.metadataSchema), { log, emit });
   while (true) {
     const results = await verifyAll(deps, emit);
+    await record(results);
     if (!onResults(results) || settings.runs === "once") return results;
     await clock.wait(PAUSE_MS, { signal }).catch(() => {});
     if (signal.aborted) return results;
   }
+}
+
+/** Records each result whose outcome differs from that of the run before. Never throws. */
+export function outcomeRecorder(
+  to: Pick<EventLog, "write">,
+  { log, emit }: Pick<VerifyContext, "log" | "emit">,
+) {
+  let before: readonly CollectionResult[] = [];
+  const isKnown = (result: CollectionResult) =>
+    before.some((each) => each.collection === result.collection && each.outcome === result.outcome);
+  return async (results: readonly CollectionResult[]): Promise<void> => {
+    const events = results.filter((each) => !isKnown(each)).map(verifyEvent);
+    before = results;
+    for (const event of events) emit({ type: "recorded", event });
+    if (events.length > 0) {
+      await to.write(events).catch((error) =>
+        log.warn("The results are not in cdc_events", { error: messageOf(error) })
+      );
+    }
+  };
 }
 
 /** The relay's own tables are those of the whole stream, unless a relay follows only the selected collections. */

@@ -1,7 +1,7 @@
 /** Verifies one collection and its table: completely, by a sample, or by counts. */
 import { isStreamOf } from "../key/stream_name.ts";
 import { SavedCollections } from "../sink/metadata/saved_collections.ts";
-import { RepairRequests } from "../sink/metadata/repair_requests.ts";
+import { ControlRequests } from "../sink/metadata/control_requests.ts";
 import { readPosition, type SavedPosition } from "../sink/metadata/saved_position.ts";
 import { saveVerifyResult } from "../sink/metadata/verify_results.ts";
 import type { RowReader } from "../sink/table/row_reader.ts";
@@ -98,7 +98,7 @@ function repairDeps(collection: Collection): RepairDeps {
   return {
     ...collection,
     settle: settings.settle,
-    requests: streams.map((stream) => new RepairRequests(transport, { schema, stream })),
+    requests: streams.map((stream) => new ControlRequests(transport, { schema, stream })),
     startRelay: async () => {
       const [stream = own] = streams;
       assertStartable(streams, own, await readPosition(transport, { schema, stream }));

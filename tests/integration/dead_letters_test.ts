@@ -33,6 +33,12 @@ const letters = async ({ sql }: CratedbContext) => {
   return await sql("SELECT oid, document, error, stream, time FROM cdc_dead_letter ORDER BY oid");
 };
 
+const retryLetters = ({ sql }: CratedbContext) =>
+  sql(
+    "INSERT INTO cdc_control (id, verb, arguments) VALUES (gen_random_text_uuid(), 'letters', ?)",
+    ['{"action": "retry"}'],
+  );
+
 for (const [constraint, { transport, data: type, poison, error }] of Object.entries(TABLES)) {
   cratedbTest(
     `relay() takes rows that ${constraint} refuses out of a batch, over ${transport}`,
@@ -81,6 +87,8 @@ for (const [constraint, { transport, data: type, poison, error }] of Object.entr
 
       assert.equal((await running.kill()).code, 0);
       const again = relay([], { transport });
+      await again.waitForLine(/Ready/);
+      await retryLetters(context);
       await again.waitForLine(/Dead letters were tried again/);
       await data.updateMany({}, { $set: { n: good } });
       await lettersOf([]);
@@ -162,8 +170,10 @@ cratedbTest(
       [`${database}.data -> ${schema}.${table}`],
     );
     const again = relay();
+    await again.waitForLine(/Ready/);
+    await retryLetters(context);
     await again.waitForLine(/WARN .*A dead letter cannot be read, and stays oid=unreadable /);
-    await again.waitForLine(/WARN .*Dead letters were tried again stored=0 left=4/);
+    await again.waitForLine(/Dead letters were tried again stored=0 left=4/);
     for (const _id of ["long", "large", "name", "unreadable"]) {
       await data.replaceOne({ _id } as Document, { small: true }, { upsert: true });
     }
@@ -242,7 +252,7 @@ const CAUSES: Readonly<Record<string, Cause>> = {
 
 for (const [mended, { transport, columns, mend }] of Object.entries(CAUSES)) {
   cratedbTest(
-    `relay() lands dead letters when it starts after ${mended}, over ${transport}`,
+    `relay() lands dead letters on request after ${mended}, over ${transport}`,
     async (context) => {
       const { mongodb, database, relay, sql, table } = context;
       await sql(`CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, ${columns})`);
@@ -259,11 +269,15 @@ for (const [mended, { transport, columns, mend }] of Object.entries(CAUSES)) {
       assert.equal((await first.kill()).code, 0);
 
       const unmended = relay([], { transport });
+      await unmended.waitForLine(/Ready/);
+      await retryLetters(context);
       await unmended.waitForLine(/Dead letters were tried again stored=0 left=600 /);
       assert.equal((await unmended.kill()).code, 0);
 
       await sql(mend(table));
       const second = relay([], { transport });
+      await second.waitForLine(/Ready/);
+      await retryLetters(context);
       await second.waitForLine(/Dead letters were tried again stored=600 left=0 /);
       assert.deepEqual(await letters(context), []);
       await inStep(context);

@@ -192,6 +192,10 @@ postgresqlTest(
 
     await sql(`ALTER TABLE ${target} DROP CONSTRAINT small`);
     const second = relay();
+    await second.waitForLine(/Ready/);
+    await sql(
+      `INSERT INTO "${schema}".cdc_control (id, verb, arguments) VALUES ('1', 'letters', '{"action": "retry"}')`,
+    );
     await second.waitForLine(/Dead letters were tried again stored=2 left=0 /);
     await lettersAre([]);
     await inStep(context);

@@ -71,8 +71,10 @@ cratedbTest(
     assert.deepEqual([after.outcome, after.missing + after.extra + after.different], ["equal", 0]);
     assert.ok(after.documents > 0 && after.rows > 0);
     assert.ok(await load.operations() > 0);
-    await sql("REFRESH TABLE cdc_repair, cdc_verify");
-    assert.deepEqual(await sql("SELECT oid FROM cdc_repair"), []);
+    await sql("REFRESH TABLE cdc_control, cdc_verify");
+    assert.deepEqual(await sql("SELECT DISTINCT verb, state, asked_by FROM cdc_control"), [
+      { verb: "repair", state: "done", asked_by: "verify" },
+    ]);
     const [saved] = await sql("SELECT * FROM cdc_verify");
     assert.deepEqual([saved?.collection, saved?.outcome, saved?.mode], [`${database}.data`, "equal", "full"]);
   },

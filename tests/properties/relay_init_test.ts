@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { fc } from "../deps.ts";
 import { effectiveOf, type Setting, settingsIn } from "../../lib/config/effective.ts";
 import { flagOf, type Option, variablesOf } from "../../lib/config/option.ts";
-import { PROCESS } from "../../lib/config/options.ts";
+import { FILE_PROCESS, PROCESS } from "../../lib/config/options.ts";
 import { find, type Given } from "../../lib/config/read.ts";
 import { readRelayFile } from "../../lib/config/relay_file.ts";
 import { relayFileText } from "../../lib/config/relay_init.ts";
@@ -31,11 +31,14 @@ const TEXTS: Readonly<Record<Option["type"], readonly string[]>> = {
   replicas: ["0-1", "1"],
   sinkUrl: ["crate://db", "crate://me:hush@db/", "postgresql://db:5432/doc"],
   token: ["eyJh.eyJi.aHVzaA"],
+  password: ["0123456789abcdef-page"],
   certificate: [],
   privateKey: [],
   table: ["x.{database}_{collection}", '"a.{database}"."{collection}"'],
   worker: ["0/2"],
   address: ["127.0.0.1:9464", "[::1]:1"],
+  webhook: ["https://example.org/hook/hush"],
+  hooks: [],
   time: [],
   types: [],
   fulltext: [],
@@ -90,7 +93,7 @@ Deno.test("config init writes a file whose settings are those of the flags and v
       const env = secretsOf(each);
       const { streams: [stream], processEffective } = readRelayFile(text, { path: "relay.yaml", env });
       assert.deepEqual(shown(stream?.effective ?? []), shown(effectiveOf(each).effective), text);
-      assert.deepEqual(shown(processEffective), shown(settingsIn(PROCESS, each)), text);
+      assert.deepEqual(shown(processEffective), shown(settingsIn(FILE_PROCESS, each)), text);
       const [own, theirs] = [stream?.settings, relayConfig(each)];
       const collection = { database: "a", collection: "b" };
       assert.equal(own?.namesIn("doc").stream, theirs.namesIn("doc").stream);

@@ -5,7 +5,7 @@ import schema from "../../relay.schema.json" with { type: "json" };
 import { ConfigError } from "../../lib/config/file_parts.ts";
 import { readRelayFile } from "../../lib/config/relay_file.ts";
 import type { Option, OptionTable } from "../../lib/config/option.ts";
-import { PROCESS } from "../../lib/config/options.ts";
+import { FILE_PROCESS } from "../../lib/config/options.ts";
 import { COLLECTION } from "../../lib/config/relay_options.ts";
 import { DEFAULTS, OF_STREAM, SERVERS } from "../../lib/config/relay_schema.ts";
 
@@ -30,11 +30,20 @@ const VALUES: Readonly<Record<Option["type"], readonly unknown[]>> = {
   pipeline: [[{ $unset: "a" }], "[]", { $unset: "a" }],
   sinkUrl: ["crate://db"],
   token: ["eyJh.eyJi.aHVzaA"],
+  password: ["0123456789abcdef-page"],
   certificate: [],
   privateKey: [],
   table: ["x.{database}_{collection}"],
   worker: ["0/2"],
   address: ["127.0.0.1:9464"],
+  webhook: ["https://example.org/hook"],
+  hooks: [
+    [{ url: "https://example.org/hook", format: "slack" }, { exec: ["/bin/tell", "-x"], kinds: ["failed"] }],
+    [{ exec: [] }],
+    [{ exec: ["/bin/tell"], kinds: ["???"] }],
+    [{ exec: ["/bin/tell"], format: "???" }],
+    [{ exec: ["/bin/tell"], nonsense: 1 }],
+  ],
   time: [],
   types: [{ at: "geo_point" }, { "a.b": "float_vector(3)" }, { at: "GEO_SHAPE" }],
   fulltext: [{ search: {} }, { search: { columns: [] } }, { search: ["title"] }],
@@ -58,7 +67,11 @@ function valueOf(name: string, option: Option): Any {
   // Only the parser knows the limits of a time.
   if (option.within) return fc.constantFrom(...VALUES.duration);
   const right = [...VALUES[option.type], ...option.choices && (FREE[name] ?? option.choices) || []];
-  const unusual = option.secret ? [{ env: "SET" }, { env: "" }, { env: "SET", file: "/none" }] : [];
+  // The variable has another URL.
+  const isHook = option.type === "webhook" || option.type === "hooks";
+  const unusual = option.secret && !isHook
+    ? [{ env: "SET" }, { env: "" }, { env: "SET", file: "/none" }]
+    : [];
   return mostly(right.length > 0 ? fc.constantFrom(...right) : fc.constant(5), ...unusual);
 }
 
@@ -84,7 +97,7 @@ const servers = { mongodb: partOf(SERVERS.mongodb), cratedb: partOf(SERVERS.crat
 const collections = mostly(fc.dictionary(fc.constantFrom("orders", "log_*"), partOf(COLLECTION)));
 const stream = partOf(OF_STREAM, { ...servers, collections });
 const file = fc.tuple(
-  partOf(PROCESS, { ...servers, defaults: partOf(DEFAULTS) }),
+  partOf(FILE_PROCESS, { ...servers, defaults: partOf(DEFAULTS) }),
   mostly(fc.constant(1)),
   mostly(fc.dictionary(fc.constantFrom("shop", "store"), stream, { minKeys: 1, maxKeys: 1 })),
 ).map(([process, version, streams]) =>

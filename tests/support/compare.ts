@@ -1,6 +1,8 @@
 /** Whether a table equals a collection: a correct row for each document, and no other row. */
 import assert from "node:assert/strict";
+import type { BSON } from "mongodb";
 import { fieldsByName } from "../../lib/bson/bson.ts";
+import { cursorReply } from "../../lib/source/connection/causal_reader.ts";
 import { normalizeDocument, normalizeRow } from "../../lib/mapping/normalize.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import { quoteTable } from "../../lib/sink/sql/names.ts";
@@ -20,6 +22,8 @@ export type Compared = Pick<CratedbContext, "mongodb" | "database" | "dialect" |
 export interface CompareOptions {
   /** Whose documents, all with different keys, the table has. @default ["data"] */
   readonly collections?: readonly string[];
+  /** Reads the documents as they were at this cluster time. @default {as they are} */
+  readonly at?: BSON.Timestamp;
 }
 
 /**
@@ -43,9 +47,23 @@ export const inStep = (context: Compared, options: CompareOptions & EventuallyOp
 
 async function documentsOf(
   { mongodb, database }: Compared,
-  { collections = ["data"] }: CompareOptions,
+  { collections = ["data"], at }: CompareOptions,
 ): Promise<Map<string, string>> {
   const documents = new Map<string, string>();
+  if (at) {
+    const readConcern = { level: "snapshot", atClusterTime: at };
+    for (const find of collections) {
+      const command = { find, readConcern, batchSize: 1_000_000 };
+      const reply = await cursorReply(mongodb.db(database), command, {});
+      assert.equal(reply.cursorId, 0n);
+      for (const bytes of reply.documents) {
+        const id = fieldsByName(bytes).get("_id");
+        assert.ok(id);
+        documents.set(keyText(id), normalizeDocument(bytes));
+      }
+    }
+    return documents;
+  }
   for (const collection of collections) {
     for await (const raw of mongodb.db(database).collection(collection).find({}, { raw: true })) {
       const bytes = raw as unknown as Uint8Array;

@@ -287,7 +287,7 @@ export function relayInMemory(options: RelayOptions = {}) {
   });
   /** What the relay's row in `cdc_position` says. */
   let row = columnsOf(status.current);
-  const saved = options.saved ?? { token: null, snapshot: null, origin: null, barrier: null };
+  const saved = options.saved ?? { token: null, snapshot: null, origin: null, barrier: null, paused: null };
   const position = {
     stream: "shop.*",
     state: saved,
@@ -314,7 +314,7 @@ export function relayInMemory(options: RelayOptions = {}) {
     splitter: { split: () => Promise.resolve([{ after: null, upTo: null }]) },
     tables,
     share: ALL_DOCUMENTS,
-    repairs: { runIfDue: () => cratedb.ask("list").then(() => false) },
+    between: () => Promise.resolve(),
     position,
     settings: {
       scope: new Scope({ databases: ["shop"], collections: ["*"], exclude: [] }),

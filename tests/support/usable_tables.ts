@@ -33,7 +33,11 @@ export function usableTables() {
       count: () => {},
       start: () => {},
       save: () => Promise.resolve(),
-      get: () => ({ removeRows: (work: () => Promise<unknown>) => work() }),
+      get: (namespace: Namespace) => ({
+        name: namespaceText(namespace),
+        documents: 0,
+        removeRows: (work: () => Promise<unknown>) => work(),
+      }),
     },
     recordTables: () => Promise.resolve(),
     maintain: () => Promise.resolve([]),

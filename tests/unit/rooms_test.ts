@@ -23,6 +23,7 @@ const PIPELINE = [
   "lib/pipeline/collections",
   "lib/pipeline/snapshot",
   "lib/pipeline/loop",
+  "lib/pipeline/control",
 ];
 const RELAY = [...BELOW_PIPELINE, ...PIPELINE, "lib/relay"];
 const COMMANDS = ["lib/monitor", "lib/plan", "lib/workload", "lib/status", "lib/verify"];

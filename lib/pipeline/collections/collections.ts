@@ -96,8 +96,7 @@ export class Collections {
   }
 
   /**
-   * Opens the tables of these collections, except paused ones, and retries their dead letters. Collections whose tables
-   * cannot be used become `failed`.
+   * Opens the tables of these collections, except paused ones. Collections whose tables cannot be used become `failed`.
    *
    * @returns the collections whose tables were dropped since they were filled, or are others than before: each needs a
    * snapshot, after which {@linkcode recordTables} may be called. Other tables may have rows of others, which stay.
@@ -111,8 +110,7 @@ export class Collections {
     await concurrently(collections, TABLES_AT_ONCE, async (collection) => {
       this.#options.signal.throwIfAborted();
       try {
-        const { applier } = await collection.open();
-        await applier.retryDeadLetters();
+        await collection.open();
       } catch (error) {
         if (!isUnusableTable(error)) throw error;
         failures.push([collection, error]);

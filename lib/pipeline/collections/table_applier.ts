@@ -36,7 +36,7 @@ export interface TableApplierDeps extends CdcDeps {
   readonly writer: Pick<Writer, keyof Writer>;
   /** @default {one part} */
   readonly partitioning?: Partitioning | undefined;
-  readonly deadLetters: Pick<DeadLetters, "keys" | "count" | "read" | "add" | "resolve" | "clear">;
+  readonly deadLetters: Pick<DeadLetters, "keys" | "among" | "read" | "add" | "resolve" | "clear">;
   /** The limit of all tables. */
   readonly deadLetterLimit: Pick<DeadLetterLimit, "check" | "count">;
   readonly settings: Pick<CollectionSettings, "onDrop" | "omit" | "deletes">;
@@ -95,15 +95,14 @@ export class TableApplier {
     return this.#deps.deadLetters.keys(size);
   }
 
-  /** Retries the dead letters. Logs those that cannot be read; they stay. */
-  async retryDeadLetters(): Promise<void> {
+  /** Writes documents of dead letters. Logs those that cannot be read; they stay. @returns how many were stored */
+  async retryDeadLetters(oids: readonly string[]): Promise<number> {
     const { namespace, deadLetters, ownKeys, log } = this.#deps;
-    const before = await deadLetters.count();
-    if (before === 0) return;
+    const before = await deadLetters.among(oids);
     const collection = namespaceText(namespace);
     this.#isReplaying = true;
     try {
-      for await (const letters of deadLetters.read()) {
+      for await (const letters of deadLetters.read([...before])) {
         const own = new Set(await ownKeys(letters.map(({ oid }) => oid)));
         const rows = letters.filter(({ oid }) => own.has(oid)).flatMap((letter): KeyedRow[] => {
           if ("document" in letter) return [letter];
@@ -121,9 +120,10 @@ export class TableApplier {
     } finally {
       this.#isReplaying = false;
     }
-    const left = await deadLetters.count();
-    const fields = { stored: before - left, left, collection, table: "cdc_dead_letter" };
-    log.warn("Dead letters were tried again", fields);
+    const { size: left } = await deadLetters.among(oids);
+    const stored = before.size - left;
+    log.info("Dead letters were tried again", { stored, left, collection, table: "cdc_dead_letter" });
+    return stored;
   }
 
   /** Creates the first columns of a table that has none. */
@@ -204,8 +204,8 @@ export class TableApplier {
     return await this.#deps.writer.drop() === "backup running";
   }
 
-  discardDeadLetters(): Promise<void> {
-    return this.#deps.deadLetters.clear();
+  discardDeadLetters(oids?: readonly string[]): Promise<void> {
+    return oids ? this.#deps.deadLetters.resolve(oids) : this.#deps.deadLetters.clear();
   }
 
   /** Precondition: one change per key. */

@@ -1,5 +1,7 @@
 /** Follows one change stream after the other: after history was lost, a new one begins with a snapshot. */
+import type { BSON } from "mongodb";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
+import { clusterTimeText } from "../../source/connection/cluster_time.ts";
 import { isHistoryLost, OtherDeploymentError } from "../../source/connection/mongodb_errors.ts";
 import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import { savedToken, timeOf } from "../../source/stream/resume_token.ts";
@@ -24,7 +26,7 @@ export type OpenStream = (startAfter: Uint8Array | null, left: AbortSignal) => A
 
 /** Takes the snapshot that is due, then follows the changes until the stream ends. */
 export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
-  const { position, log, clock } = deps;
+  const { position, log, clock, settings: { startAt } } = deps;
   const breaker = snapshotBreaker(clock);
   const watched = { ...deps, emit: emitter(deps.emit, breaker.listen) };
   let snapshot = await snapshotOfStart(deps);
@@ -41,11 +43,22 @@ export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
       );
     } catch (error) {
       if (!isHistoryLost(error)) throw error;
+      if (startAfter === null && startAt !== undefined) throw startTooEarly(startAt, error);
       const reason = error instanceof OtherDeploymentError ? error : await otherDeployment(deps) ?? error;
       snapshot = await snapshotAfterLoss(reason, watched, breaker.historyLost);
     }
   }
 }
+
+const startTooEarly = (at: "now" | BSON.Timestamp, cause: unknown): UserError =>
+  new UserError(
+    `MongoDB no longer has the changes since --start-at ${at === "now" ? at : clusterTimeText(at)}.`,
+    {
+      hint:
+        "No row was changed. Give a later time, or take a snapshot: without --start-at and --snapshot never.",
+      cause,
+    },
+  );
 
 /** What is left of the snapshot that this start has to take; null for none. */
 async function snapshotOfStart(

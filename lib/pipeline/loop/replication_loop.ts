@@ -8,9 +8,9 @@ import type { ChangeBatch } from "../../source/stream/change_stream.ts";
 import { hasReached } from "../../source/stream/resume_token.ts";
 import { type Clock, waitAtMost } from "../../util/clock.ts";
 import type { Namespace } from "../../util/namespace.ts";
-import type { RequestedRepairs } from "../collections/repair.ts";
+import { FilteredSnapshots, type FilteredSnapshotsDeps } from "../snapshot/filtered_snapshots.ts";
 import { Snapshot, type SnapshotDeps } from "../snapshot/snapshot.ts";
-import type { SnapshotState } from "../snapshot/snapshot_state.ts";
+import { readsCollections, type SnapshotState } from "../snapshot/snapshot_state.ts";
 import type { Advance } from "../status/events.ts";
 import { timed, type Trace } from "../status/stages.ts";
 import { advanceOf, ageOf } from "../status/stream_lag.ts";
@@ -21,10 +21,11 @@ import { type Outdated, startUp } from "./startup.ts";
 
 export interface LoopDeps extends Omit<ApplyDeps, "snapshot"> {
   readonly position: StreamPosition;
-  readonly chunks: SnapshotDeps["chunks"];
+  readonly chunks: SnapshotDeps["chunks"] & FilteredSnapshotsDeps["chunks"];
   readonly splitter: SnapshotDeps["splitter"];
   readonly bulkReader: CausalReader;
-  readonly repairs: Pick<RequestedRepairs, "runIfDue">;
+  /** Called after each batch, at least once a second. */
+  readonly between: (loop: LoopDeps & Pick<RunningDeps, "checkpoint" | "snapshot">) => Promise<void>;
   readonly share: Share;
   readonly signal: AbortSignal;
   readonly clock: Clock;
@@ -55,11 +56,14 @@ export async function replicate(
   const countOf = async (...all: readonly Namespace[]) =>
     Math.round(await estimatedCount(causalReader, all) / share.relays);
   // Requeued collections count twice.
-  const total = await countOf(...unfinished === null ? [] : namespaces, ...plan.requeued);
+  const isDue = unfinished !== null && readsCollections(unfinished);
+  const total = await countOf(...isDue ? namespaces : [], ...plan.requeued);
+  const filtered = new FilteredSnapshots(plan.filtered ?? [], deps);
   const checkpoint: Checkpoint = new Checkpoint({ ...deps, snapshot: () => snapshot.state });
   const snapshot: Snapshot = new Snapshot(plan, {
     ...deps,
-    isDue: unfinished !== null,
+    isDue,
+    filtered,
     total,
     countOf,
     lagSeconds: () => checkpoint.lagSeconds,
@@ -68,13 +72,14 @@ export async function replicate(
       await checkpoint.runIfDue();
     },
   });
-  await new ReplicationLoop({ ...deps, batches, checkpoint, snapshot }, first).run();
+  await new ReplicationLoop({ ...deps, batches, checkpoint, snapshot, filtered }, first).run();
 }
 
 interface RunningDeps extends LoopDeps {
   readonly batches: AsyncIterator<ChangeBatch>;
   readonly checkpoint: Checkpoint;
   readonly snapshot: Snapshot;
+  readonly filtered: FilteredSnapshots;
 }
 
 /** Reads the next batch ahead. */
@@ -121,16 +126,16 @@ class ReplicationLoop {
   }
 
   get #state(): LoopState {
-    const { settings, signal, checkpoint, snapshot } = this.#deps;
+    const { settings, signal, checkpoint, snapshot, filtered } = this.#deps;
     const { token } = checkpoint;
     const until = settings.snapshot === "only" ? this.#snapshotTime : undefined;
     return {
       ...this.#own,
       isStopping: signal.aborted,
       hasToken: token !== null,
-      snapshotPending: snapshot.pending,
+      snapshotPending: snapshot.pending || this.#own.isReady && filtered.isReady,
       snapshotIsOver: snapshot.isOver,
-      snapshotResumesAt: snapshot.resumesAt,
+      snapshotResumesAt: snapshot.pending ? snapshot.resumesAt : filtered.resumesAt,
       refreshDueAt: checkpoint.refreshDueAt(this.#own.batch === "there"),
       saveDueAt: checkpoint.saveDueAt,
       isComplete: until !== undefined && token !== null && hasReached(token, until),
@@ -156,7 +161,7 @@ class ReplicationLoop {
   }
 
   async #applyBatch(batch: ChangeBatch): Promise<void> {
-    const { emit, clock, mongodbClock, tables, repairs, batches, checkpoint, snapshot } = this.#deps;
+    const { emit, clock, mongodbClock, tables, between, batches, checkpoint, snapshot } = this.#deps;
     const { events, bytes, token } = batch;
     const hasRows = events > 0;
     const startedAt = clock.monotonic();
@@ -173,14 +178,18 @@ class ReplicationLoop {
     }
     emit({ type: "advanced", ...this.#progress });
     for (const collection of await tables.maintain()) snapshot.requeueSkipped(collection);
-    if (await repairs.runIfDue()) checkpoint.applied({ hasRows: true });
+    await between(this.#deps);
   }
 
   async #takeSnapshotSlice(): Promise<void> {
-    const { clock, snapshot } = this.#deps;
+    const { clock, snapshot, filtered, checkpoint } = this.#deps;
     const startedAt = clock.monotonic();
     this.#own.isStreamBusy = false;
-    await snapshot.runSlice();
+    if (snapshot.pending) await snapshot.runSlice();
+    else {
+      await filtered.runSlice();
+      checkpoint.applied({ hasRows: true });
+    }
     const now = clock.monotonic();
     this.#own.streamTurnEnds = now + Math.min(STREAM_TURN_MS, STREAM_TURN_SLICES * (now - startedAt));
   }

@@ -10,12 +10,13 @@ import type { DocumentReader } from "../../source/documents/documents.ts";
 import type { KeyRange, RangeSplitter } from "../../source/documents/key_ranges.ts";
 import type { Clock } from "../../util/clock.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import { Semaphore } from "../../util/concurrency.ts";
+import { inParallel, Semaphore } from "../../util/concurrency.ts";
 import type { Requeued } from "../collections/collection_state.ts";
 import type { Collections } from "../collections/collections.ts";
 import type { RelaySettings } from "../settings.ts";
 import type { Emit } from "../status/events.ts";
-import { SnapshotRate } from "./snapshot_rate.ts";
+import type { FilteredSnapshots } from "./filtered_snapshots.ts";
+import { SLICE_MS, SnapshotRate } from "./snapshot_rate.ts";
 import * as plans from "./snapshot_state.ts";
 import type { RangeLeft, SnapshotPlan, SnapshotState } from "./snapshot_state.ts";
 import { StaleRows, type StaleRowsDeps } from "./stale_rows.ts";
@@ -25,6 +26,7 @@ export interface SnapshotDeps extends StaleRowsDeps {
   readonly splitter: Pick<RangeSplitter, "split">;
   readonly tables: Pick<Collections, "of" | "sharer" | "attempt" | "skipped" | "isSkipped" | "states">;
   readonly settings: Pick<RelaySettings, "for" | "snapshotLanes" | "snapshotRate">;
+  readonly filtered: Pick<FilteredSnapshots, "left" | "limit" | "add" | "outcome" | "discard">;
   readonly signal: AbortSignal;
   readonly clock: Pick<Clock, "monotonic">;
   readonly emit: Emit;
@@ -39,9 +41,6 @@ export interface SnapshotDeps extends StaleRowsDeps {
   readonly onChunkApplied: () => Promise<void>;
 }
 
-/** A slice ends after this time, so that the stream has its turn. */
-const SLICE_MS = 1_000;
-
 /**
  * Emits its own begin, progress and end. It begins at the start if it is due, or as soon as the plan has a collection. It
  * ends with {@linkcode end}, which is due when the plan is empty, for whatever reason.
@@ -54,14 +53,18 @@ export class Snapshot {
   readonly #staleRows = new Map<string, StaleRows>();
   readonly #warned = new Set<string>();
   readonly #saving = new Semaphore(1);
+  readonly filtered: SnapshotDeps["filtered"];
   /** Collections of the plan that are not in the total. */
   readonly #uncounted = new Set<string>();
+  /** Documents of each collection, estimated when its snapshot began. */
+  readonly #totals = new Map<string, number>();
   #total: number;
   /** Undefined between snapshots. */
   #begunAt: number | undefined;
 
   constructor(plan: SnapshotPlan, deps: SnapshotDeps) {
-    const { settings: { snapshotRate: rate, snapshotLanes: readers }, clock } = deps;
+    const { settings: { snapshotRate: rate, snapshotLanes: readers }, clock, filtered } = deps;
+    this.filtered = filtered;
     this.#plan = plan;
     this.#deps = deps;
     this.#total = deps.total;
@@ -83,10 +86,17 @@ export class Snapshot {
     return this.#rate.nextAt;
   }
 
+  /** Replaces the rate, in documents a second; 0 for no limit. */
+  limit(rate: number): void {
+    this.#rate.limit(rate);
+    this.filtered.limit(rate);
+  }
+
   /** As it is saved with the position, with the skipped collections; null if all is done. */
   get state(): SnapshotState | null {
     const { tables, settings } = this.#deps;
-    return plans.stateOf(plans.requeueSkipped(this.#plan, tables.skipped, settings));
+    const plan = plans.requeueSkipped(this.#plan, tables.skipped, settings);
+    return plans.stateOf({ ...plan, filtered: this.filtered.left });
   }
 
   /** The collections that can be read now. */
@@ -147,11 +157,8 @@ export class Snapshot {
     if (this.#begunAt === undefined && this.pending) this.#start();
     const { clock, signal, settings } = this.#deps;
     const until = clock.monotonic() + SLICE_MS;
-    const slice: Slice = {
-      isOver: () => clock.monotonic() >= until || signal.aborted,
-      taken: new Set(),
-      exists: new Map(),
-    };
+    const isOver = () => clock.monotonic() >= until || signal.aborted;
+    const slice: Slice = { isOver, taken: new Set(), exists: new Map() };
     await inParallel(settings.snapshotLanes, () => slice.isOver() ? undefined : this.#nextWork(slice));
   }
 
@@ -208,9 +215,12 @@ export class Snapshot {
   }
 
   async #begin(namespace: Requeued): Promise<void> {
+    const name = namespaceText(namespace);
     const ranges = await this.#deps.splitter.split(namespace);
-    if (this.#uncounted.delete(namespaceText(namespace))) {
-      this.#total += await this.#deps.countOf(namespace);
+    const total = await this.#deps.countOf(namespace);
+    this.#totals.set(name, total);
+    if (this.#uncounted.delete(name)) {
+      this.#total += total;
       this.#report();
     }
     const left = ranges.map(({ after, upTo }) => ({ after: hexOf(after), upTo: hexOf(upTo) }));
@@ -232,7 +242,7 @@ export class Snapshot {
         const next: number = done || slice.isOver() ? 0 : this.#rate.take();
         reading = next > 0 ? this.#read(namespace, { ...range, after: last }, next) : undefined;
         if (!await this.#write(namespace, documents)) return;
-        this.#deps.tables.states.count(namespace, { documents: seen });
+        this.#count(namespace, seen);
         const progress = { last: hexOf(last), seen, done };
         this.#plan = plans.advanceRange(this.#plan, { namespace, upTo }, progress);
         await this.#onProgress();
@@ -240,6 +250,13 @@ export class Snapshot {
     } finally {
       await reading?.catch(() => {});
     }
+  }
+
+  #count(namespace: Namespace, seen: number): void {
+    const { tables: { states }, emit } = this.#deps;
+    states.count(namespace, { documents: seen });
+    const { documents, name } = states.get(namespace);
+    emit({ type: "collectionRead", namespace, documents, total: this.#totals.get(name) ?? null });
   }
 
   #read(namespace: Namespace, range: KeyRange, atMost: number): Promise<Chunk> {
@@ -295,26 +312,4 @@ interface Slice {
   readonly taken: Set<string>;
   /** Whether requeued collections exist. */
   readonly exists: Map<string, Promise<boolean>>;
-}
-
-/**
- * Runs work in parallel until `next` has none and all has ended. Calls `next` again whenever some work has ended, as that
- * may bring new work. After an error no work is started; it is thrown when the running work has ended.
- */
-async function inParallel(atMost: number, next: () => Work | undefined): Promise<void> {
-  const running = new Set<Promise<void>>();
-  const failures: unknown[] = [];
-  while (true) {
-    while (running.size < atMost && failures.length === 0) {
-      const work = next();
-      if (!work) break;
-      const run: Promise<void> = work()
-        .catch((error) => void failures.push(error))
-        .finally(() => running.delete(run));
-      running.add(run);
-    }
-    if (running.size === 0) break;
-    await Promise.race(running);
-  }
-  if (failures.length > 0) throw failures[0];
 }

@@ -1,5 +1,8 @@
-/** Limits how many documents a snapshot reads a second. */
+/** Limits how many documents a snapshot reads a second, and how long a slice of it takes. */
 import type { Clock } from "../../util/clock.ts";
+
+/** A slice ends after this time, so that the stream has its turn. */
+export const SLICE_MS = 1_000;
 
 /** The documents of this time may be read at once, in one chunk per reader. */
 const BURST_SECONDS = 0.25;
@@ -11,22 +14,31 @@ const BURST_SECONDS = 0.25;
  * IN: {rate: 1600, readers: 4} → OUT: chunks of 100 documents, 400 at once
  */
 export class SnapshotRate {
-  readonly #rate: number;
+  #rate = 0;
   readonly #clock: Pick<Clock, "monotonic">;
-  readonly #capacity: number;
+  readonly #readers: number;
+  #capacity = 0;
   /** Documents in one chunk at most. */
-  readonly #size: number;
+  #size = 0;
   /** Negative if chunks had more documents than allowed. */
-  #tokens: number;
+  #tokens = 0;
   #filledAt: number;
 
   constructor({ rate, readers, clock }: { rate: number; readers: number; clock: Pick<Clock, "monotonic"> }) {
-    this.#rate = rate === 0 ? Infinity : rate;
     this.#clock = clock;
-    this.#capacity = Math.max(1, this.#rate * BURST_SECONDS);
-    this.#size = Math.max(1, Math.floor(this.#capacity / readers));
+    this.#readers = readers;
+    this.limit(rate);
     this.#tokens = this.#capacity;
     this.#filledAt = clock.monotonic();
+  }
+
+  /** Replaces the rate; 0 for no limit. */
+  limit(rate: number): void {
+    const hadLimit = this.#rate !== Infinity;
+    this.#rate = rate === 0 ? Infinity : rate;
+    this.#capacity = Math.max(1, this.#rate * BURST_SECONDS);
+    this.#size = Math.max(1, Math.floor(this.#capacity / this.#readers));
+    this.#tokens = Math.min(hadLimit ? this.#tokens : this.#capacity, this.#capacity);
   }
 
   /** Returns how many documents the next chunk may have; 0 if none may be read now. */

@@ -15,6 +15,18 @@ export interface RangeLeft {
   readonly upTo: string | null;
 }
 
+/** An unfinished read of the documents that match a filter. */
+export interface FilteredSnapshot extends Namespace {
+  readonly id: string;
+  /** The query, as Extended JSON. */
+  readonly filter: string;
+  /** Documents a second at most, 0 for no limit; undefined for the rate of the stream. */
+  readonly rate?: number;
+  /** The key read last, as BSON of `{_id}` in hex digits; null at the start. */
+  readonly after: string | null;
+  readonly documents: number;
+}
+
 /** An unfinished snapshot as it is saved. */
 export interface SnapshotState {
   /** The first unfinished collection, in the order of names; null for none. */
@@ -27,6 +39,8 @@ export interface SnapshotState {
   readonly documents: number;
   /** Collections to read again, after the others. */
   readonly requeued: readonly Requeued[];
+  /** Their collections are followed at the same time. @default {none} */
+  readonly filtered?: readonly FilteredSnapshot[];
 }
 
 /** What to read of the collections that exist. */
@@ -73,13 +87,20 @@ export function snapshotAtStart(
     case "always":
       return fullSnapshot({ removesStale: true });
     case "never":
-      return saved && isRepair(saved) ? saved : null;
+      return saved && isRepair(saved) ? saved : filteredOf(saved);
     case "only":
       return saved ?? fullSnapshot({ removesStale: hasToken || hadTables });
     case "initial":
       return saved ?? (hasToken ? null : fullSnapshot({ removesStale: hadTables }));
   }
 }
+
+const filteredOf = (saved: SnapshotState | null): SnapshotState | null =>
+  saved?.filtered?.length ? { ...NOTHING, filtered: saved.filtered } : null;
+
+/** Whether collections are read as a whole, not only by filters. */
+export const readsCollections = ({ resumeAt, requeued }: SnapshotState): boolean =>
+  resumeAt !== null || requeued.length > 0;
 
 /** @param saved null for nothing to read @param namespaces the collections that exist, in the order of their names */
 export function planSnapshot(
@@ -108,7 +129,7 @@ export const rangesLeft = ({ ranges }: SnapshotPlan, namespace: Namespace) =>
 /** The plan as it is saved; null if it is done. */
 export function stateOf(plan: SnapshotPlan): SnapshotState | null {
   const { pending: [first], ...rest } = plan;
-  if (!first && plan.requeued.length === 0) return null;
+  if (!first && plan.requeued.length === 0 && !plan.filtered?.length) return null;
   return { ...rest, resumeAt: first ? namespaceText(first) : null, done: doneAfter(first, rest.done) };
 }
 
@@ -223,7 +244,8 @@ function isSnapshotState(value: unknown): value is SnapshotState {
   const { resumeAt, done, ranges, removesStale, documents, requeued } = value;
   return isNullOr(isString, resumeAt) && isListOf(isString, done) &&
     isObject(ranges) && Object.values(ranges).every((each) => isListOf(isRange, each)) &&
-    typeof removesStale === "boolean" && typeof documents === "number" && isListOf(isNamespace, requeued);
+    typeof removesStale === "boolean" && typeof documents === "number" && isListOf(isNamespace, requeued) &&
+    isListOf(isFiltered, value.filtered ?? []);
 }
 
 type Check = (value: unknown) => boolean;
@@ -237,6 +259,10 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const isNamespace: Check = (value) =>
   isObject(value) && isString(value.database) && isString(value.collection);
+
+const isFiltered: Check = (value) =>
+  isObject(value) && isNamespace(value) && isString(value.id) && isString(value.filter) &&
+  isNullOr(isKey, value.after) && typeof value.documents === "number";
 
 const isRange: Check = (value) =>
   isObject(value) && isNullOr(isKey, value.after) && isNullOr(isKey, value.upTo);
@@ -255,7 +281,7 @@ export function hasWritten(
   { token, snapshot, isUpToDate }: Pick<SavedPosition, "token" | "snapshot" | "isUpToDate">,
   at: BSON.Timestamp,
 ): boolean {
-  if (token === null || snapshot !== null) return false;
+  if (token === null || snapshot !== null && readsCollections(parseSnapshotState(snapshot))) return false;
   const bytes = savedToken(token);
   return hasPassed(bytes, at) || isUpToDate && hasReached(bytes, at);
 }

@@ -1,5 +1,7 @@
 /** The events that a relay emits. Log, progress bar, status, metrics and traces listen; no listener changes what the relay does. */
+import type { RecordedEvent } from "../../sink/metadata/event_log.ts";
 import type { DocumentOperation } from "../../source/stream/event.ts";
+import type { ControlRequest } from "../../sink/metadata/control_requests.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import type { OutageEvent } from "../../util/outage.ts";
 import type { CollectionState } from "../collections/collection_state.ts";
@@ -87,6 +89,13 @@ export type RelayEvent =
   | { readonly type: "ready" }
   /** A snapshot has begun or read more documents. Another one follows, or `snapshotDone`. */
   | ({ readonly type: "snapshotProgress" } & SnapshotProgress)
+  /** A snapshot has read documents of a collection: so many since it began or the relay started, of about so many. */
+  | {
+    readonly type: "collectionRead";
+    readonly namespace: Namespace;
+    readonly documents: number;
+    readonly total: number | null;
+  }
   /** All documents are read, their rows are visible and the position is saved. */
   | { readonly type: "snapshotDone"; readonly documents: number; readonly seconds: number }
   /** A batch with events has arrived; its lag is the age of its newest change in milliseconds, null if unknown. */
@@ -116,6 +125,17 @@ export type RelayEvent =
   | ({ readonly type: "oplogSeen" } & OplogReach)
   /** MongoDB has deleted the changes after the position: a new snapshot begins. */
   | { readonly type: "historyLost" }
+  /** The stream is paused: nothing is read until `resumed`. */
+  | { readonly type: "paused"; readonly reason: string | null }
+  | { readonly type: "resumed" }
+  /** A request of the control table has begun or ended. */
+  | { readonly type: "requestChanged"; readonly request: ControlRequest }
+  /** What has happened, for operators: `cdc_events`, hooks and the page have it. */
+  | { readonly type: "recorded"; readonly event: RecordedEvent }
+  /** Recorded events that are not in `cdc_events`, because CrateDB was away for too long. */
+  | { readonly type: "recordsLost"; readonly events: number }
+  /** A hook could not be reached in three tries. Of the command only. */
+  | { readonly type: "hookFailed"; readonly hook: string; readonly error: string }
   /** The relay has stopped in order, with its totals. */
   | ({ readonly type: "stopped"; readonly events: number; readonly seconds: number } & Counts)
   /** The relay has ended; the error is undefined if it was done or stopped. No event follows. */

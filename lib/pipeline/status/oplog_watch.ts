@@ -5,7 +5,7 @@ import type { ServerClock } from "../../source/connection/cluster_time.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
-import type { Emit } from "./events.ts";
+import type { Emit, OplogReach } from "./events.ts";
 
 interface OplogWatchDeps {
   readonly route: Route;
@@ -16,6 +16,12 @@ interface OplogWatchDeps {
 }
 
 const INTERVAL_MS = 60_000;
+
+/** @throws OplogHiddenError if MongoDB does not allow it */
+export async function oplogReach(route: Route, mongodbClock: Pick<ServerClock, "now">): Promise<OplogReach> {
+  const { time, isFirst } = await oldestEntry(route);
+  return { oldest: time, window: mongodbClock.now() - time, isGrowing: isFirst };
+}
 
 /** Watches until it is disposed of. Reads the oplog only if MongoDB allows it. */
 export function watchOplog(deps: OplogWatchDeps): Disposable {
@@ -32,9 +38,9 @@ async function watch(
   while (true) {
     try {
       if (isVisible) {
-        const { time, isFirst } = await oldestEntry(route);
+        const reach = await oplogReach(route, mongodbClock);
         signal.throwIfAborted();
-        emit({ type: "oplogSeen", oldest: time, window: mongodbClock.now() - time, isGrowing: isFirst });
+        emit({ type: "oplogSeen", ...reach });
       }
     } catch (error) {
       isVisible = !(error instanceof OplogHiddenError);

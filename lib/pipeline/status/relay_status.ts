@@ -4,7 +4,16 @@ import type { StatusColumns } from "../../sink/metadata/status_view.ts";
 import { VERSION } from "../../util/runtime.ts";
 import type { Counts } from "./events.ts";
 
-const OWN = ["starting", "standby", "snapshot", "catching up", "following", "stopped", "failed"] as const;
+const OWN = [
+  "starting",
+  "standby",
+  "paused",
+  "snapshot",
+  "catching up",
+  "following",
+  "stopped",
+  "failed",
+] as const;
 /** The phase names the first of these that has an outage. */
 export const SYSTEMS: readonly ["CrateDB", "PostgreSQL", "MongoDB"] = ["CrateDB", "PostgreSQL", "MongoDB"];
 

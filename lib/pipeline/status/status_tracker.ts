@@ -13,7 +13,7 @@ type KnownLag = { readonly lag: number | null; readonly at: number };
 /**
  * Derives phase, lag, progress and last error from one state, so that they cannot contradict each other. Invariants:
  * - The phase is the first that applies: `stopped` or `failed` after the end, `waiting for` a system with an outage,
- *   `standby`, `snapshot` during one, `starting`, `catching up` with a lag over 2 s, `following`.
+ *   `standby`, `paused`, `snapshot` during one, `starting`, `catching up` with a lag over 2 s, `following`.
  * - `snapshotDone` and `snapshotTotal` are numbers during a snapshot, and null otherwise.
  * - Only an applied batch or an answer reduces the lag. It is counted from the last proof, and grows with time if the last
  *   batch, or the oldest open request, is older than in an idle stream. So a silent database is visible, whatever the
@@ -27,6 +27,7 @@ export class StatusTracker implements StatusSource {
   /** The limits of what is written at once; null before the relay writes. */
   writeLimits: RelayStatus["writeLimits"] = null;
   #isStandby = false;
+  #isPaused = false;
   #isReady = false;
   /** How the relay has ended; undefined while it runs. */
   #ending: { readonly error: string | null } | undefined;
@@ -54,6 +55,12 @@ export class StatusTracker implements StatusSource {
   readonly listen = on({
     standingBy: () => this.#isStandby = true,
     leaseTaken: () => this.#isStandby = false,
+    paused: () => {
+      this.#isPaused = true;
+      // The lag grows from the last proof.
+      this.#applying = undefined;
+    },
+    resumed: () => this.#isPaused = false,
     // After a reload, no event reports the end of a snapshot that had been read completely.
     ready: () => {
       this.#isReady = true;
@@ -118,6 +125,7 @@ export class StatusTracker implements StatusSource {
     if (this.#ending) return this.#ending.error === null ? "stopped" : "failed";
     if (this.#outage) return `waiting for ${this.#outage.system}`;
     if (this.#isStandby) return "standby";
+    if (this.#isPaused) return "paused";
     if (this.#snapshot) return "snapshot";
     if (!this.#isReady) return "starting";
     return (lag ?? 0) > FRESH_MS ? "catching up" : "following";

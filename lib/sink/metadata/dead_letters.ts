@@ -1,6 +1,5 @@
 /**
- * Dead letters: documents that no row could hold, with the error. The relay tries them again at each start. One is saved
- * without its document if that is longer than {@linkcode Dialect.maxText}, or if CrateDB refuses it.
+ * Dead letters: documents that no row could hold, with the error. An operator has them tried again. One is saved without its document if that is longer than {@linkcode Dialect.maxText}, or if CrateDB refuses it.
  */
 import { bytesJson, documentOfExtendedJson, extendedJson } from "../../bson/bson.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
@@ -37,6 +36,16 @@ export interface DeadLetter {
 export type StoredLetter =
   | { readonly oid: string; readonly document: Uint8Array }
   | { readonly oid: string; readonly unreadable: string };
+
+/** A dead letter as it is listed. */
+export interface ListedLetter {
+  readonly oid: string;
+  readonly error: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** Extended JSON, or BSON in hex digits of a large one; null if unavailable or not asked for. */
+  readonly document: string | null;
+}
 
 /** @example IN: shop.orders, {schema: "doc", name: "t"} → OUT: shop.orders -> doc.t, as in the view `cdc_status` */
 export const deadLetterStream = (namespace: Namespace, { schema, name }: TableName): string =>
@@ -87,9 +96,34 @@ export class DeadLetters extends StreamRows {
     return scanKeys(this.transport, this.name, { where: "stream = $1", parameters: [this.stream], size });
   }
 
-  /** All dead letters with documents, in groups of limited size. */
-  async *read(): AsyncGenerator<StoredLetter[]> {
-    for await (const oids of this.keys(MAX_LETTERS)) {
+  /** The newest, of these keys only if some are given. */
+  async list({ oids, limit, withDocuments }: {
+    readonly oids: readonly string[] | undefined;
+    readonly limit: number;
+    readonly withDocuments: boolean;
+  }): Promise<ListedLetter[]> {
+    await this.refresh();
+    const time = this.transport.dialect.millis("time");
+    const columns = `oid, error, ${time}, ${withDocuments ? "document" : "NULL"}`;
+    const rest = `${oids ? this.#areKeys : ""} ORDER BY time DESC, oid LIMIT ${limit}`;
+    return (await this.select(columns, rest, oids ? [oids] : [])).map(([oid, error, time, document]) => ({
+      oid: String(oid),
+      error: String(error),
+      time: Number(time),
+      document: document as string | null,
+    }));
+  }
+
+  /** Those of these keys that lack their document. */
+  async withoutDocument(oids: readonly string[]): Promise<string[]> {
+    return (await this.select("oid", `${this.#areKeys} AND document IS NULL`, [oids])).map(([oid]) =>
+      String(oid)
+    );
+  }
+
+  /** Dead letters with documents, all or those of these keys, in groups of limited size. */
+  async *read(wanted?: readonly string[]): AsyncGenerator<StoredLetter[]> {
+    for await (const oids of wanted ? keyGroups(wanted) : this.keys(MAX_LETTERS)) {
       const sizes = await this.#selectReadable("char_length(document)", oids);
       if (sizes.unreadable.length > 0) yield sizes.unreadable;
       const groups = grouped(sizes.rows.filter(([, characters]) => characters !== null), {

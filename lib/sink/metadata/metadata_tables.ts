@@ -17,12 +17,16 @@ const DEFINITIONS = {
   cdc_collection: () =>
     'stream TEXT, "database" TEXT, collection TEXT, table_schema TEXT, table_name TEXT, "state" TEXT, reason TEXT, ' +
     `hint TEXT, "rows" BIGINT, documents BIGINT, "since" ${TIME}, PRIMARY KEY (stream, "database", collection)`,
+  cdc_control: ({ longText }) =>
+    `id TEXT PRIMARY KEY, stream TEXT, verb TEXT, arguments ${longText}, asked_at ${TIME} DEFAULT CURRENT_TIMESTAMP, ` +
+    `asked_by TEXT DEFAULT CURRENT_USER, expires_at ${TIME}, state TEXT DEFAULT 'asked', progress TEXT, ` +
+    `message ${longText}, started_at ${TIME}, ended_at ${TIME}`,
   cdc_dead_letter: ({ longText }) =>
     `stream TEXT, oid TEXT, document ${longText}, error ${longText}, time ${TIME}, PRIMARY KEY (stream, oid)`,
+  cdc_events: ({ overflowDefinition, longText }) =>
+    `id TEXT, "month" ${TIME}, "at" ${TIME}, stream TEXT, kind TEXT, severity TEXT, message ${longText}, ` +
+    `details ${overflowDefinition}, PRIMARY KEY (id, "month")`,
   cdc_lock: () => `table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, lease_until ${TIME}`,
-  cdc_repair: ({ longText }) =>
-    `stream TEXT, "database" TEXT, collection TEXT, oid TEXT, id ${longText}, requested_at ${TIME}, ` +
-    'PRIMARY KEY (stream, "database", collection, oid)',
   cdc_settings: ({ longText }) => `stream TEXT PRIMARY KEY, settings ${longText}, saved_at ${TIME}`,
   cdc_verify: ({ longText }) =>
     `${definitionsOf({ ...VERIFY_COLUMNS, differences: longText })}, PRIMARY KEY (stream, collection)`,
@@ -36,6 +40,7 @@ const positionColumns = (longText: string) => ({
   snapshot: longText,
   origin: longText,
   barrier: longText,
+  paused: longText,
   owner: "TEXT",
   lease_until: TIME,
   saved_at: TIME,
@@ -59,7 +64,8 @@ export const isMetadataTable = (name: string): boolean =>
 export async function prepareTable(transport: Transport, schema: string, name: MetadataTable): Promise<void> {
   const { dialect } = transport;
   const table = { schema, name };
-  await createTable(transport, table, `(${DEFINITIONS[name](dialect)}) ${dialect.clustered(1)}`);
+  const months = name === "cdc_events" && dialect.name === "CrateDB" ? ' PARTITIONED BY ("month")' : "";
+  await createTable(transport, table, `(${DEFINITIONS[name](dialect)}) ${dialect.clustered(1)}${months}`);
   const checked = CHECKED[name];
   if (checked) await checkColumns(transport, table, checked);
 }
@@ -72,7 +78,8 @@ export async function prepareTables(
 ): Promise<void> {
   const letters = "cdc_dead_letter";
   const prepare = (name: MetadataTable) => prepareTable(transport, schema, name);
-  await Promise.all(([letters, "cdc_collection", "cdc_repair", own] as const).map(prepare));
+  const shared = [letters, "cdc_collection", "cdc_control", "cdc_events"] as const;
+  await Promise.all([...shared, own].map(prepare));
   await refreshTable(transport, { schema, name: letters });
 }
 

@@ -9,7 +9,7 @@ import type { StreamName } from "./stream_rows.ts";
 
 const TABLE = "cdc_position";
 
-export interface SavedPosition extends Omit<SavedState, "origin"> {
+export interface SavedPosition extends Omit<SavedState, "origin" | "paused"> {
   readonly stream: string;
   /** Whether the stream was caught up at the last save. */
   readonly isUpToDate: boolean;

@@ -51,6 +51,7 @@ export const STATES = [
   "waiting for PostgreSQL",
   "waiting for MongoDB",
   "oplog nearly passed",
+  "paused",
   "far behind",
   "failed collections",
   "dead letters",
@@ -96,6 +97,7 @@ export function statusQuery(dialect: Dialect, schema: string, maxLag = 60_000): 
     "WHEN NOT g.is_alive THEN 'no sign of life' " +
     "WHEN g.phase LIKE 'waiting for %' THEN g.phase " +
     `WHEN g.headroom_s < g.window_s / ${HEADROOM_PART} THEN 'oplog nearly passed' ` +
+    "WHEN g.phase = 'paused' THEN g.phase " +
     `WHEN g.grown_lag_ms > ${maxLag} THEN 'far behind' ` +
     "WHEN g.failed_collections > 0 THEN 'failed collections' " +
     "WHEN g.standing_letters > 0 THEN 'dead letters' " +

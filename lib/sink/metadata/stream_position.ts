@@ -22,6 +22,8 @@ export interface SavedState {
   readonly origin: string | null;
   /** The drop event at which a worker waits for the others, as hex digits of its token; null for none. */
   readonly barrier: string | null;
+  /** The pause, as JSON; null while the stream is followed. */
+  readonly paused: string | null;
 }
 
 interface StreamPositionOptions
@@ -47,7 +49,7 @@ export class StreamPosition extends Lease<keyof SavedState> {
       table: { schema, name: TABLE },
       keyColumn: "stream",
       key: stream,
-      columns: ["token", "snapshot", "origin", "barrier"],
+      columns: ["token", "snapshot", "origin", "barrier", "paused"],
       reported: () => {
         const values = status();
         return STATUS_ENTRIES.map(([column, type]) => ({ column, type, value: values[column] }));

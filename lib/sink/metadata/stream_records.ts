@@ -20,7 +20,7 @@ export interface StreamRecords {
 }
 
 /** The tables with a column `stream`, in the order of deletion: an interrupted deletion can be repeated. */
-const OF_STREAMS = ["cdc_repair", "cdc_verify", "cdc_settings", "cdc_collection", "cdc_position"] as const;
+const OF_STREAMS = ["cdc_events", "cdc_verify", "cdc_settings", "cdc_collection", "cdc_position"] as const;
 
 /** All streams with rows in these tables, in every schema that the user may see. */
 export async function knownStreams(transport: Transport): Promise<StreamName[]> {
@@ -46,7 +46,7 @@ export async function recordsOf(
     await followed(transport),
     (each) => each.schema === schema && names.includes(each.stream) ? "own" : "others",
   );
-  const tables = await tablesInEverySchema(transport, "cdc_dead_letter", ...OF_STREAMS);
+  const tables = await tablesInEverySchema(transport, "cdc_dead_letter", "cdc_control", ...OF_STREAMS);
   const has = (name: MetadataTable) => tables.some((each) => each.schema === schema && each.name === name);
   const lettersOf = (each: readonly Followed[]) => new Set(each.map(({ letters }) => letters));
   const kept = lettersOf(others.filter((each) => each.schema === schema));
@@ -60,7 +60,7 @@ export async function recordsOf(
   return [
     ...has("cdc_dead_letter") && letters.length > 0 ? [byStream("cdc_dead_letter", letters)] : [],
     ...await locksOf(own, others, transport),
-    ...OF_STREAMS.filter(has).map((name) => byStream(name, names)),
+    ...["cdc_control" as const, ...OF_STREAMS].filter(has).map((name) => byStream(name, names)),
   ];
 }
 

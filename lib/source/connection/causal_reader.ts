@@ -36,6 +36,8 @@ export interface CausalReaderOptions extends Omit<RetryOptions, "isRetryable" | 
   readonly limits?: AnswerLimits;
   /** @default {primary} */
   readonly readPreference?: ReadPreference;
+  /** No document is newer than this cluster time: what is newer is read again as it was then. @default {none} */
+  readonly until?: BSON.Timestamp | undefined;
   /** Its reads and those of this reader follow each other: none is older than one before it. @default {none} */
   readonly beside?: CausalReader;
 }
@@ -135,18 +137,36 @@ export class CausalReader implements AsyncDisposable {
     return (await this.#documents(namespace, command, reading)).documents;
   }
 
+  async #documents(namespace: Namespace, command: Document, reading: Reading): Promise<Page> {
+    const { until } = this.#options;
+    if (until === undefined || !this.time?.gt(until)) {
+      const page = await this.#documentsAt(undefined, namespace, command, reading);
+      // The operation time of a reply is not older than what it has read.
+      if (until === undefined || !this.time?.gt(until)) return page;
+    }
+    return await this.#documentsAt(until, namespace, command, reading);
+  }
+
   /**
    * The wanted documents of a cursor, which is closed at the end. The time limit applies to each reply. The server sums
    * the time of all replies, so it gets the limit only for cursors of about one reply.
    */
-  #documents({ database, collection }: Namespace, command: Document, reading: Reading): Promise<Page> {
+  #documentsAt(
+    atClusterTime: BSON.Timestamp | undefined,
+    { database, collection }: Namespace,
+    command: Document,
+    reading: Reading,
+  ): Promise<Page> {
     const { abortable, hint, isLong, isWanted = () => true, goesOn = () => false, answers } = reading;
     const { readPreference } = this.#options;
     const limits = {
       beyond: this.#options.limits.report,
       signal: abortable ? this.#options.shutdown.signal : undefined,
     };
-    return this.#tries(async (client, session) => {
+    return this.#tries(async (client, causal) => {
+      // MongoDB refuses a time of its own in a causal session.
+      await using own = atClusterTime && client.startSession({ causalConsistency: false });
+      const session = own ?? causal;
       const db = client.db(database);
       const shared = { session, readPreference, ...withoutTimeout(client) };
       const run = (command: Document, isServerLimited = false): Promise<CursorReply> =>
@@ -155,7 +175,9 @@ export class CausalReader implements AsyncDisposable {
           return await cursorReply(db, limited, { ...shared, signal });
         }, limits);
       // The driver adds this only to its own reads, not to commands.
-      const readConcern = { level: "majority", ...this.time && { afterClusterTime: this.time } };
+      const readConcern = atClusterTime
+        ? { level: "snapshot", atClusterTime }
+        : { level: "majority", ...this.time && { afterClusterTime: this.time } };
       let reply = await run({ ...command, ...hint && { hint }, readConcern }, answers !== this.#scans);
       const documents: KeyedDocument[] = [];
       try {

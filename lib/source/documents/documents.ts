@@ -47,7 +47,7 @@ export class DocumentReader {
     options: { readonly atMost?: number } = {},
   ): Promise<Chunk> {
     const pages = this.#pagesOf(namespace);
-    const { transform, idsRepeat } = pages;
+    const { transform } = pages;
     const size = Math.min(this.#options.size, options.atMost ?? Infinity, pages.size.documents);
     const position = recordPosition(range.after);
     if (position) {
@@ -55,19 +55,11 @@ export class DocumentReader {
       const chunk = await recordChunk(this.#causalReader, pages, position, find);
       return chunk ?? await this.chunk(namespace, WHOLE, options);
     }
-    // With repeated keys, one more document shows whether it has the same key.
-    const limit = idsRepeat ? size + 1 : size;
     const find = {
       filter: this.#within(range.after, idExpression(range.upTo)),
-      sort: KEY,
-      batchSize: limit,
       ...transform.length > 0 && { projection: KEY },
     };
-    const page = await pages.find({ ...find, limit }, { abortable: true });
-    if (transform.length === 0) pages.learn(page);
-    const isEnd = page.exhausted && page.documents.length < limit;
-    const chunk = chunkOf(page.documents, { isEnd, start: range.after, idsRepeat }) ??
-      await longChunk(pages, find, range.after);
+    const chunk = await keyOrderedChunk(pages, find, { size, start: range.after });
     const end = chunk.documents.at(-1);
     if (transform.length === 0 || !end) return chunk;
     const filter = this.#within(range.after, expressionOf(end.id) ?? idExpression(range.upTo));
@@ -78,6 +70,24 @@ export class DocumentReader {
       const parts = await Array.fromAsync(lookUp(pages, chunk.documents.map(({ id }) => id)));
       return { ...chunk, documents: parts.flat().filter(isThere) };
     }
+  }
+
+  /**
+   * The keys of the first documents after a key that match a query, without their contents.
+   * @throws MongoServerError for a query that MongoDB refuses
+   */
+  keysMatching(
+    namespace: Namespace,
+    query: Document,
+    { after, atMost }: { readonly after: Uint8Array | null; readonly atMost: number },
+  ): Promise<Chunk> {
+    const find = { filter: { $and: [query, this.#within(after, undefined)] }, projection: KEY };
+    return keyOrderedChunk(this.#pagesOf(namespace), find, { size: atMost, start: after, hint: null });
+  }
+
+  /** @throws MongoServerError for a query that MongoDB refuses, even of an empty collection */
+  async checkQuery(namespace: Namespace, query: Document): Promise<void> {
+    await this.#pagesOf(namespace).find({ filter: { $and: [{ _id: { $in: [] } }, query] }, batchSize: 1 });
   }
 
   /** The current documents with these keys, transformed, in parts. Each key is returned once. */
@@ -144,6 +154,25 @@ export class DocumentReader {
     ].filter((each) => each !== undefined);
     return conditions.length > 0 ? { $expr: { $and: conditions } } : {};
   }
+}
+
+/** The first documents that a command finds, in the order of `_id`. With repeated keys, one more shows whether its key is the same. */
+async function keyOrderedChunk(
+  pages: CollectionPages,
+  find: Document,
+  { size, start, ...hint }: {
+    readonly size: number;
+    readonly start: Uint8Array | null;
+    readonly hint?: null;
+  },
+): Promise<Chunk> {
+  const { idsRepeat } = pages;
+  const limit = idsRepeat ? size + 1 : size;
+  const command = { ...find, sort: KEY, batchSize: limit };
+  const page = await pages.find({ ...command, limit }, { abortable: true, ...hint });
+  if (!find.projection) pages.learn(page);
+  const isEnd = page.exhausted && page.documents.length < limit;
+  return chunkOf(page.documents, { isEnd, start, idsRepeat }) ?? await longChunk(pages, command, start);
 }
 
 /** Reads on until the next chunk can start after a key. Keys that no query can contain are rare. */

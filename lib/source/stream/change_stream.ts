@@ -34,7 +34,7 @@ import {
   runStreamCommand,
   targetOf,
 } from "./open_stream.ts";
-import { secondsBehind } from "./resume_token.ts";
+import { hasPassed, secondsBehind } from "./resume_token.ts";
 
 /** Its cluster time is the server's time of the reply: reads after it see everything in the batch. */
 export interface ChangeBatch extends TimeOfCluster {
@@ -46,6 +46,8 @@ export interface ChangeBatch extends TimeOfCluster {
   readonly bytes: number;
   /** BSON of the resume token after the last event. */
   readonly token: Uint8Array;
+  /** Whether it is the last one of a stream that ends at a time. @default {false} */
+  readonly isLast?: boolean;
   /** The token between `changes` and `event`; null at the start of a stream. */
   readonly tokenBeforeEvent?: Uint8Array | null;
   /** The `wallTime` of the newest event in milliseconds since 1970; undefined without events or before MongoDB 6.0. */
@@ -99,6 +101,7 @@ export async function* changeStream(options: ChangeStreamOptions): AsyncGenerato
           isOpening = false;
           yield batch;
           token = batch.token;
+          if (batch.isLast) return;
         }
       } catch (failure) {
         if (signal.aborted) return;
@@ -130,7 +133,7 @@ async function* batchesFrom(
     & ReturnType<RoutedSession["current"]>
     & Readonly<Record<"openings" | "batches", AnswerLimit>>,
 ): AsyncGenerator<ChangeBatch> {
-  const { client, session, batchSize, replyBytes, signal, openings, batches, outages } = options;
+  const { client, session, batchSize, replyBytes, signal, openings, batches, outages, until } = options;
   const pageSize = new PageSize(replyBytes);
   let token = startAfter;
   const database = client.db(targetOf(options.scope).database);
@@ -148,7 +151,7 @@ async function* batchesFrom(
   try {
     while (true) {
       let wasBusy = false;
-      for (const batch of batchesOf(reply, { split, token })) {
+      for (const batch of batchesOf(reply, { split, token, until })) {
         wasBusy ||= batch.events > 0;
         pageSize.read(batch.events, batch.bytes);
         yield batch;
@@ -174,7 +177,11 @@ async function* batchesFrom(
 /** The batches of a reply: one up to each event of a collection, and one with the token of the reply. */
 export function* batchesOf(
   { events: documents, token, operationTime, clusterTime }: Reply,
-  { split, token: before }: { readonly split: SplitEvents; readonly token: Uint8Array | null },
+  { split, token: before, until }: {
+    readonly split: SplitEvents;
+    readonly token: Uint8Array | null;
+    readonly until?: BSON.Timestamp | undefined;
+  },
 ): Generator<ChangeBatch> {
   let [changes, events, bytes]: [DocumentChange[], number, number] = [[], 0, 0];
   let newest: EventFields | undefined;
@@ -193,9 +200,21 @@ export function* batchesOf(
     } else changes.push(read.change);
     newest = whole;
   }
-  const end = split.incomplete ? readUpTo() : token;
+  const isLast = until !== undefined && hasPassed(token, until);
+  // The token of the last reply is behind events that the stream has left out.
+  const end = split.incomplete || isLast ? readUpTo() : token;
   const wallTime = newest && events > 0 ? wallTimeOf(newest) : undefined;
   if (end) {
-    yield { changes, event: undefined, events, bytes, token: end, operationTime, clusterTime, wallTime };
+    const batch = {
+      changes,
+      event: undefined,
+      events,
+      bytes,
+      token: end,
+      operationTime,
+      clusterTime,
+      wallTime,
+    };
+    yield isLast ? { ...batch, isLast } : batch;
   }
 }

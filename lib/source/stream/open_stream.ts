@@ -29,6 +29,10 @@ export interface ChangeStreamOptions {
   readonly fullDocument: FullDocument | "none";
   /** BSON of the token to resume after; null to start now. */
   readonly startAfter: Uint8Array | null;
+  /** Where a stream without a token starts. @default {now} */
+  readonly startAt?: BSON.Timestamp | undefined;
+  /** The stream ends when it has brought all events up to this time, and no later ones. @default {none} */
+  readonly until?: BSON.Timestamp | undefined;
   readonly batchSize: number;
   readonly replyBytes?: number;
   readonly retryFor: number;
@@ -119,8 +123,8 @@ const UNUSED = ["updateDescription", "fullDocumentBeforeChange"];
 
 /** The pipeline of the command that opens a stream. */
 export function streamStages(
-  { scope, share = ALL_DOCUMENTS, fullDocument, features }:
-    & Pick<ChangeStreamOptions, "scope" | "share" | "fullDocument">
+  { scope, share = ALL_DOCUMENTS, fullDocument, features, startAt, until }:
+    & Pick<ChangeStreamOptions, "scope" | "share" | "fullDocument" | "startAt" | "until">
     & { readonly features: StreamFeatures },
   token: Uint8Array | null,
 ): Document[] {
@@ -131,9 +135,10 @@ export function streamStages(
         ...fullDocument !== "none" && fullDocument !== "lookup" && { fullDocument },
         ...scope.level === "deployment" && { allChangesForCluster: true },
         ...features.includes(EXPANDED) && { [EXPANDED]: true },
-        ...token && { startAfter: BSON.deserialize(token) },
+        ...token ? { startAfter: BSON.deserialize(token) } : startAt && { startAtOperationTime: startAt },
       },
     },
+    ...until ? [{ $match: { clusterTime: { $lte: until } } }] : [],
     ...scope.stages(),
     // Events of whole collections have no documentKey.
     ...isIncluded ? [{ $match: { $or: [{ documentKey: { $exists: false } }, { $expr: isIncluded }] } }] : [],
@@ -162,7 +167,7 @@ export function awaitMs(
 export async function openStream(
   token: Uint8Array | null,
   { database, command, ...options }:
-    & Pick<ChangeStreamOptions, "scope" | "share" | "features" | "fullDocument">
+    & Pick<ChangeStreamOptions, "scope" | "share" | "features" | "fullDocument" | "startAt" | "until">
     & { readonly database: Db; readonly command: (document: Document) => Promise<Reply> },
 ): Promise<Reply> {
   const open = (token: Uint8Array | null) =>

@@ -23,20 +23,20 @@ function dataOf(token: Uint8Array): string {
 }
 
 /** A token of version 1 starts with the cluster time: seconds and ordinal, eight hex digits each. */
-function clusterTime(token: Uint8Array): BSON.Timestamp | undefined {
+export function clusterTimeOf(token: Uint8Array): BSON.Timestamp | undefined {
   const [, time] = /^82([0-9A-F]{16})/i.exec(dataOf(token)) ?? [];
   return time === undefined ? undefined : new BSON.Timestamp(BigInt(`0x${time}`));
 }
 
 /** Undefined for a token of another format. @example IN: {_data: "826B045A41000000012B…"} → OUT: 2026-11-23T15:22:25.000Z */
 export function timeOf(token: Uint8Array): Date | undefined {
-  const time = clusterTime(token);
+  const time = clusterTimeOf(token);
   return time && new Date(time.t * 1_000);
 }
 
 /** Whether a stream has reached a time; true for a token without a time. */
 export const hasReached = (token: Uint8Array, time: BSON.Timestamp): boolean =>
-  clusterTime(token)?.gte(time) ?? true;
+  clusterTimeOf(token)?.gte(time) ?? true;
 
 /** Whether a stream is at or after an event. Tokens sort like their events. */
 export const hasReachedEvent = (token: Uint8Array, event: Uint8Array): boolean =>
@@ -51,7 +51,7 @@ const AFTER_ALL = /^82[0-9A-F]{16}2B[0-9A-F]{2}29/i;
  * @example IN: a token of 12:00:00, ordinal 1, {t: 12:00:00, i: 1} → OUT: true for a token of no event, false otherwise
  */
 export function hasPassed(token: Uint8Array, time: BSON.Timestamp): boolean {
-  const reached = clusterTime(token);
+  const reached = clusterTimeOf(token);
   return reached?.eq(time) ? AFTER_ALL.test(dataOf(token)) : reached?.gt(time) ?? false;
 }
 

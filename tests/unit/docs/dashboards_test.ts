@@ -75,6 +75,22 @@ Deno.test("prometheus.json shows all metrics of the relay", () => {
 const TABLES: Readonly<Record<string, readonly string[]>> = {
   cdc_status: [...Object.keys(STATUS_COLUMNS), "stream", "owner", "saved_at"],
   cdc_dead_letter: ["stream", "oid", "document", "error", "time"],
+  cdc_events: ["at", "stream", "kind", "severity", "message", "details"],
+  cdc_control: [
+    ...[
+      "id",
+      "stream",
+      "verb",
+      "arguments",
+      "asked_at",
+      "asked_by",
+      "expires_at",
+      "state",
+      "progress",
+      "message",
+    ],
+    ...["started_at", "ended_at"],
+  ],
   cdc_verify: [
     ...["stream", "collection", "mode", "outcome", "differences", "started_at", "finished_at"],
     ...["cluster_time", "documents", "rows", "missing", "extra", "different", "overflowed"],

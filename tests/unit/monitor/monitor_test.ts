@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { get as request } from "node:http";
 import { type Monitor, openMonitor } from "../../../lib/monitor/monitor.ts";
 import type { RelayStatus } from "../../../lib/pipeline/status/relay_status.ts";
 import { UserError } from "../../../lib/util/errors.ts";
 import { QUIET } from "../../../lib/util/log.ts";
+import { fakeClock } from "../../support/fake_clock.ts";
 import { statusOf } from "../../support/status_of.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
@@ -57,7 +59,7 @@ Deno.test("openMonitor() answers no other path or method", async () => {
   const [code, body] = await get(`${monitor.url}/__proto__`);
   assert.deepEqual([code, body], [
     404,
-    "/__proto__ does not exist. Paths: /metrics, /healthz, /readyz, /status\n",
+    "/__proto__ does not exist. Paths: /, /metrics, /healthz, /readyz, /status, /events, /settings\n",
   ]);
   assert.equal((await get(`${monitor.url}/status`, { method: "POST", body: "x" }))[0], 405);
   assert.deepEqual(await get(`${monitor.url}/healthz`, { method: "HEAD" }), [200, ""]);
@@ -129,4 +131,120 @@ Deno.test("openMonitor() distinguishes several streams", async () => {
     [null, "following"],
     ["bank.* -> t", "starting"],
   ]);
+});
+
+const STREAM = { schema: "doc", stream: "shop.* -> t", owner: "host/1/ab" };
+const TOKEN = "0123456789abcdef";
+
+/** The answer to a request with a given `Host`, which fetch() does not let a program set. */
+async function answerTo(url: string, host: string): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  request(url, { headers: { Host: host } }, (response) => resolve(response.resume().statusCode ?? 0)).on(
+    "error",
+    reject,
+  );
+  return await promise;
+}
+
+Deno.test("openMonitor() answers a public name in Host only with what scrapers and probes read", async () => {
+  await using monitor = await open();
+  for (const host of ["127.0.0.1:9464", "[::1]:9464", "localhost:1", "relay:9464", "10.0.0.7"]) {
+    assert.equal(await answerTo(`${monitor.url}/status`, host), 200, host);
+  }
+  for (const path of ["/", "/status", "/events", "/settings", "/none"]) {
+    assert.equal(await answerTo(monitor.url + path, "evil.example:9464"), 421, path);
+  }
+  for (const path of ["/metrics", "/healthz", "/readyz"]) {
+    assert.equal(await answerTo(monitor.url + path, "relay.monitoring.svc:9464"), 200, path);
+  }
+});
+
+Deno.test("openMonitor() has no /control without a token", async () => {
+  await using monitor = await open();
+  assert.equal((await get(`${monitor.url}/control`, { method: "POST" }))[0], 404);
+});
+
+Deno.test("POST /control adds a request for whoever has the token, and nothing else", async () => {
+  const asked: unknown[] = [];
+  await using monitor = await openMonitor({
+    listen: LOOPBACK,
+    maxLag: () => 1_000,
+    streams: [{ name: "shop", status: { current: statusOf({}) } }],
+    versions: { version: "1", runtime: "2" },
+    log: QUIET,
+    control: {
+      token: () => TOKEN,
+      ask: (request, { followed }) => {
+        if (request.verb === "fail") return Promise.reject(new Error("CrateDB is away"));
+        asked.push([request.verb, request.arguments, request.askedBy, followed.stream]);
+        return Promise.resolve("id-1");
+      },
+    },
+  });
+  const post = (body: unknown, headers: Record<string, string> = {}) =>
+    get(`${monitor.url}/control`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${TOKEN}`, "Content-Type": "application/json", ...headers },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    });
+  const pause = { verb: "pause", arguments: { reason: "night" } };
+  assert.equal((await post(pause))[0], 400, "the stream is not known yet");
+  monitor.listen({ type: "leaseTaken", ...STREAM });
+  for (const Authorization of ["", "Bearer", `Bearer ${TOKEN}x`, `Basic ${TOKEN}`, "Bearer undefined"]) {
+    const [status, text] = await post(pause, { Authorization });
+    assert.equal(status, 401, Authorization);
+    assert.ok(!text.includes(TOKEN));
+  }
+  assert.equal((await post(pause, { "Content-Type": "text/plain" }))[0], 415);
+  assert.equal((await post("x".repeat(70_000)))[0], 413);
+  const bad = [
+    "{",
+    "[]",
+    "null",
+    "{}",
+    '{"verb": 1}',
+    '{"verb": "pause", "arguments": []}',
+    '{"verb": "pause", "stream": 1}',
+  ];
+  for (const body of bad) assert.equal((await post(body))[0], 400, body);
+  assert.equal((await post({ ...pause, stream: "other" }))[0], 400);
+  assert.deepEqual(asked, []);
+  const [failed, why] = await post({ verb: "fail" });
+  assert.deepEqual([failed, why], [503, "The request was not saved: CrateDB is away\n"]);
+  assert.deepEqual(await post(pause), [202, '{"id":"id-1"}']);
+  assert.deepEqual(await post({ verb: "resume", stream: "shop" }), [202, '{"id":"id-1"}']);
+  assert.deepEqual(asked, [
+    ["pause", { reason: "night" }, "page, 127.0.0.1", "shop.* -> t"],
+    ["resume", {}, "page, 127.0.0.1", "shop.* -> t"],
+  ]);
+  assert.equal((await get(`${monitor.url}/control`))[0], 405);
+});
+
+Deno.test("openMonitor() makes an answer once a second, for any number of viewers", async () => {
+  const clock = fakeClock();
+  let read = 0;
+  const status = {
+    get current() {
+      read++;
+      return statusOf({});
+    },
+  };
+  await using monitor = await openMonitor({
+    listen: LOOPBACK,
+    maxLag: () => 1_000,
+    streams: [{ name: "", status }],
+    versions: { version: "1", runtime: "2" },
+    log: QUIET,
+    clock,
+  });
+  const readFor = async (viewers: number) => {
+    const before = read;
+    await Promise.all(Array.from({ length: viewers }, () => get(`${monitor.url}/status?since=0`)));
+    return read - before;
+  };
+  clock.pass(1_000);
+  const once = await readFor(1);
+  assert.equal(await readFor(10), 0);
+  clock.pass(1_000);
+  assert.equal(await readFor(10), once);
 });

@@ -104,10 +104,11 @@ Deno.test("forgetStreams() shows what is kept, and removes nothing if the answer
   });
   assert.equal(forgotten, undefined);
   assert.deepEqual(shown, [{
-    cdc_repair: 3,
+    cdc_control: 3,
     cdc_verify: 3,
     cdc_settings: 3,
     cdc_collection: 3,
+    cdc_events: 3,
     cdc_position: 3,
   }]);
   assert.deepEqual(deleted, []);

@@ -119,6 +119,9 @@ Deno.test("statusText() lists failed and paused collections with reasons and hin
     rows: 0,
     documents: 0,
     since: "2026-01-31T11:59:58.500Z",
+    dead_letters: 0,
+    verified: null,
+    verified_to: null,
   });
   const collections = [
     of("a", "failed", "it is a\nview", "Drop it"),

@@ -5,6 +5,13 @@ import { ownRelay, repair, type RepairDeps } from "../../../lib/verify/repair.ts
 
 const KEYS = [{ oid: "a", id: undefined }, { oid: "b", id: undefined }];
 
+import type {
+  ControlRequest,
+  NewRequest,
+  RequestChange,
+  RequestState,
+} from "../../../lib/sink/metadata/control_requests.ts";
+
 type RepairKeys = Parameters<typeof repair>[0];
 
 interface Relay {
@@ -16,6 +23,7 @@ interface Relay {
   /** Runs when `verify` starts a relay. */
   onStart?: () => void;
   failure?: unknown;
+  refuses?: boolean;
 }
 
 function repairing(relay: Relay) {
@@ -29,13 +37,32 @@ function repairing(relay: Relay) {
   const requests = (relay.takes ?? [1]).map((takes, at) => {
     let left = 0;
     let polls = 0;
-    return {
-      add: (_: unknown, keys: RepairKeys) => {
-        left = keys.length;
-        return Promise.resolve(void done.push(`ask ${at} for ${keys.length}`));
+    const request = (state: RequestState): ControlRequest => ({
+      ...{ id: String(at), stream: "shop.*", verb: "repair", arguments: {}, askedAt: 0, askedBy: "verify" },
+      ...{
+        expiresAt: 0,
+        isExpired: false,
+        state,
+        progress: null,
+        message: "it is paused",
+        startedAt: null,
+        endedAt: null,
       },
-      left: () => Promise.resolve(polls++ < (relay.idlePolls ?? 0) ? left : left = Math.max(0, left - takes)),
-      remove: () => Promise.resolve(void done.push(`take back from ${at}`)),
+    });
+    return {
+      add: ({ verb, arguments: given }: NewRequest) => {
+        assert.equal(verb, "repair");
+        assert.equal(given?.collection, "shop.orders");
+        left = (given?.keys as readonly unknown[]).length;
+        done.push(`ask ${at} for ${left}`);
+        return Promise.resolve(request("asked"));
+      },
+      find: () => {
+        if (relay.refuses) return Promise.resolve(request("refused"));
+        if (polls++ >= (relay.idlePolls ?? 0)) left = Math.max(0, left - takes);
+        return Promise.resolve(request(left === 0 ? "done" : "running"));
+      },
+      save: (_id: string, { state }: RequestChange) => Promise.resolve(void done.push(`${state} at ${at}`)),
     };
   });
   const deps: RepairDeps = {
@@ -71,12 +98,20 @@ Deno.test("repair() asks each worker, and is done when each has taken the reques
   assert.deepEqual(done, ["ask 0 for 2", "ask 1 for 2"]);
   const stuck = repairing({ isRunning: true, takes: [1, 0], onStart: held });
   await assert.rejects(stuck.repairKeys(), /takes no repairs/);
-  assert.deepEqual(stuck.done.slice(0, 4), [
+  assert.deepEqual(stuck.done.slice(0, 3), [
     "ask 0 for 2",
     "ask 1 for 2",
-    "take back from 0",
-    "take back from 1",
+    "cancelled at 1",
   ]);
+});
+
+Deno.test("repair() throws why a relay repairs nothing", async () => {
+  const { repairKeys, done } = repairing({ isRunning: true, refuses: true });
+  await assert.rejects(repairKeys(), {
+    name: "UserError",
+    message: "The relay has not repaired the rows: it is paused",
+  });
+  assert.deepEqual(done, ["ask 0 for 2"]);
 });
 
 Deno.test("repair() starts a relay if none runs, and asks it", async () => {
@@ -111,7 +146,7 @@ Deno.test("repair() throws the error of a relay that cannot start", async () => 
 Deno.test("repair() throws if the running relay takes no requests, and starts no other one", async () => {
   const { repairKeys, done } = repairing({ isRunning: true, takes: [0] });
   await assert.rejects(repairKeys(), /The relay that holds the stream takes no repairs/);
-  assert.deepEqual(done, ["ask 0 for 2", "take back from 0"]);
+  assert.deepEqual(done, ["ask 0 for 2", "cancelled at 0"]);
 });
 
 Deno.test("repair() throws the error that ended the relay that it has started", async () => {

@@ -3,8 +3,9 @@ import type { Transport } from "../../../lib/sink/connection/transport.ts";
 import { CRATEDB } from "../../../lib/sink/sql/dialect.ts";
 import { Scope } from "../../../lib/source/documents/scope.ts";
 import { UsageError } from "../../../lib/util/errors.ts";
-import { createLogger } from "../../../lib/util/log.ts";
-import { checkSchema, comparable } from "../../../lib/verify/verify.ts";
+import { createLogger, QUIET } from "../../../lib/util/log.ts";
+import type { CollectionResult } from "../../../lib/verify/result.ts";
+import { checkSchema, comparable, outcomeRecorder } from "../../../lib/verify/verify.ts";
 
 const SHOP: Readonly<Record<string, readonly string[]>> = {
   shop: ["orders", "users"],
@@ -130,4 +131,50 @@ Deno.test("checkSchema() refuses a schema that no relay has written to, names th
     isWrongUsage(message, "Start cdc-relay first, or grant the user the right to see its tables."),
   );
   await checkSchema(readOnly([]), { ...typo, metadataSchema: "doc" });
+});
+
+const result = (collection: string, outcome: CollectionResult["outcome"]): CollectionResult => ({
+  stream: "shop.* -> doc",
+  collection,
+  table: `doc.${collection}`,
+  mode: "full",
+  outcome,
+  startedAt: 0,
+  finishedAt: 1_000,
+  clusterTime: undefined,
+  relay: undefined,
+  documents: 3,
+  rows: 3,
+  missing: 0,
+  extra: 0,
+  different: outcome === "different" ? 2 : 0,
+  overflowed: 0,
+  deadLetters: 0,
+  changing: 0,
+  repaired: outcome === "repaired" ? 1 : 0,
+  differences: [],
+});
+
+Deno.test("outcomeRecorder() records the outcomes of the first run, and then those that have changed", async () => {
+  const written: string[][] = [];
+  const emitted: string[] = [];
+  const record = outcomeRecorder(
+    {
+      write: (events) => {
+        written.push(events.map(({ kind, message }) => `${kind} ${message}`));
+        return Promise.reject(new Error("away"));
+      },
+    },
+    { log: QUIET, emit: (event) => event.type === "recorded" && emitted.push(event.event.kind) },
+  );
+  await record([result("shop.a", "equal"), result("shop.b", "equal")]);
+  await record([result("shop.a", "equal"), result("shop.b", "equal")]);
+  await record([result("shop.a", "equal"), result("shop.b", "different")]);
+  await record([result("shop.a", "equal"), result("shop.b", "repaired")]);
+  assert.deepEqual(written, [
+    ["verify_equal shop.a: equal", "verify_equal shop.b: equal"],
+    ["verify_different shop.b: 2 different"],
+    ["verify_equal shop.b: 1 repaired, equal now"],
+  ]);
+  assert.deepEqual(emitted, ["verify_equal", "verify_equal", "verify_different", "verify_equal"]);
 });

@@ -29,7 +29,7 @@ function checkpointOf({ token = null as string | null, snapshot = null as Snapsh
       },
     },
     position: {
-      state: { token, snapshot: null, origin: null, barrier: null },
+      state: { token, snapshot: null, origin: null, barrier: null, paused: null },
       save: (change) => Promise.resolve(void done.push(change)),
     },
     settings: { refreshInterval: REFRESH_INTERVAL, saveInterval: SAVE_INTERVAL, lease: LEASE },

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { bytesToHex } from "../../../../lib/bson/bson.ts";
-import { besideSkipped, hasWritten } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
+import {
+  besideSkipped,
+  fullSnapshot,
+  hasWritten,
+  snapshotStateText,
+} from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import type { SavedPosition } from "../../../../lib/sink/metadata/saved_position.ts";
 
 const AT = new BSON.Timestamp({ t: 1_700_000_000, i: 3 });
@@ -21,6 +26,9 @@ const position = (token: string | null, rest: Partial<SavedPosition> = {}): Save
   ...rest,
 });
 
+const FULL = fullSnapshot({ removesStale: false });
+const FILTERED = { id: "1", database: "a", collection: "b", filter: "{}", after: null, documents: 0 };
+
 const { t } = AT;
 const CASES: readonly (readonly [what: string, SavedPosition, boolean])[] = [
   ["a stream that was never followed", position(null), false],
@@ -31,7 +39,18 @@ const CASES: readonly (readonly [what: string, SavedPosition, boolean])[] = [
   ["all of that time", position(afterAll(t, 3)), true],
   ["a later event", position(event(t, 4)), true],
   ["a later second", position(event(t + 1, 1)), true],
-  ["a later second, during a snapshot", position(event(t + 1, 1), { snapshot: "{}" }), false],
+  [
+    "a later second, during a snapshot",
+    position(event(t + 1, 1), { snapshot: snapshotStateText(FULL) }),
+    false,
+  ],
+  [
+    "a later second, during a filtered snapshot",
+    position(event(t + 1, 1), {
+      snapshot: snapshotStateText({ ...FULL, resumeAt: null, filtered: [FILTERED] }),
+    }),
+    true,
+  ],
 ];
 
 for (const [what, saved, expected] of CASES) {

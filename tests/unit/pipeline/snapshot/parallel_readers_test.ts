@@ -130,6 +130,7 @@ function snapshotOf(setting: Setting) {
     log: QUIET,
     clock: { now: () => now, monotonic: () => now, wait: () => Promise.reject(new Error("It waits")) },
     emit: on({ snapshotProgress: (progress) => documents = progress.documents }),
+    filtered: { left: [], limit: () => {} },
     isDue: true,
     total: 0,
     countOf: ({ collection }: Namespace) => Promise.resolve(collections[collection]?.[0] ?? 0),

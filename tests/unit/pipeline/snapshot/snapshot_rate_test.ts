@@ -67,3 +67,16 @@ Deno.test("SnapshotRate survives a clock that is set back", () => {
   at(-59_900);
   assert.equal(rate.take(), 100);
 });
+
+Deno.test("SnapshotRate.limit() replaces the rate, also none", () => {
+  let time = 0;
+  const rate = new SnapshotRate({ rate: 0, readers: 1, clock: { monotonic: () => time } });
+  assert.equal(rate.take(), Infinity);
+  rate.limit(400);
+  assert.deepEqual([rate.take(), rate.take()], [100, 0]);
+  rate.limit(40);
+  time = 1_000;
+  assert.deepEqual([rate.take(), rate.take()], [10, 0]);
+  rate.limit(0);
+  assert.deepEqual([rate.take(), rate.nextAt], [Infinity, 0]);
+});

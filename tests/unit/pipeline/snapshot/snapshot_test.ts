@@ -45,6 +45,7 @@ async function read(chunks: readonly (readonly number[])[]): Promise<readonly un
     log,
     clock: SYSTEM_CLOCK,
     emit: () => {},
+    filtered: { left: [], limit: () => {} },
     isDue: true,
     total: 0,
     countOf: () => Promise.resolve(0),

@@ -9,7 +9,7 @@ import type { SavedState } from "../../../../lib/sink/metadata/stream_position.t
 import { UserError } from "../../../../lib/util/errors.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 
-const NEW: SavedState = { token: null, snapshot: null, origin: null, barrier: null };
+const NEW: SavedState = { token: null, snapshot: null, origin: null, barrier: null, paused: null };
 
 interface Given {
   readonly others?: readonly string[];

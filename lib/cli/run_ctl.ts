@@ -1,0 +1,101 @@
+/** Runs `ctl`, and prints what became of the request. */
+import type { ctlConfig } from "../config/config.ts";
+import { ask, type Asked, listRequests } from "../status/ctl.ts";
+import type { ControlRequest, RequestState } from "../sink/metadata/control_requests.ts";
+import { hasEnded } from "../pipeline/control/request_order.ts";
+import { SYSTEM_CLOCK } from "../util/clock.ts";
+import { terminalColumns } from "../util/standard_streams.ts";
+import { textTable, visible } from "../util/text.ts";
+import type { CommandContext } from "./command.ts";
+
+const LISTED = 20;
+/** The request was refused, failed, was cancelled or expired. */
+const NOT_DONE = 1;
+const TIMED_OUT = 4;
+
+/** Returns the exit code. */
+export async function runCtl(
+  settings: ReturnType<typeof ctlConfig>,
+  { signal, print }: Pick<CommandContext, "signal" | "print">,
+): Promise<number> {
+  const { verb, output } = settings;
+  if (verb === "list") {
+    const requests = await listRequests(settings, LISTED);
+    print(
+      output === "json"
+        ? JSON.stringify(requests.map(fieldsOf))
+        : listText(requests, terminalColumns() ?? Infinity),
+    );
+    return 0;
+  }
+  const { until, timeout, ...request } = settings;
+  const waits = until === "ended";
+  const onAsked = (asked: Asked) => {
+    if (output === "text") print(askedText(asked));
+  };
+  const asked = await ask(settings, { ...request, timeout: waits ? timeout : 0 }, {
+    clock: SYSTEM_CLOCK,
+    signal,
+    onAsked,
+  });
+  if (output === "json") print(JSON.stringify({ ...fieldsOf(asked.request), is_followed: asked.isFollowed }));
+  if (!waits) return 0;
+  const isOver = hasEnded(asked.request);
+  if (output === "text") print(isOver ? endText(asked.request) : `Not ended yet: ctl list shows it.`);
+  return asked.request.state === "done" ? 0 : isOver ? NOT_DONE : TIMED_OUT;
+}
+
+/** @example OUT: Asked for pause (6f1c…) of shop.* -> … */
+export function askedText({ request: { verb, id, stream, expiresAt }, isFollowed }: Asked): string {
+  const asked = `Asked for ${verb} (${id}) of ${stream}`;
+  if (isFollowed) return asked;
+  return `${asked}\nNo relay follows this stream: the request waits until ${
+    new Date(expiresAt).toISOString()
+  }, and then expires.`;
+}
+
+const AUXILIARY: Readonly<Record<RequestState, string>> = {
+  asked: "is",
+  running: "is",
+  done: "is",
+  refused: "was",
+  cancelled: "was",
+  failed: "has",
+  expired: "has",
+};
+
+/** @example OUT: pause is done: Paused until it is resumed. */
+export const endText = (
+  { verb, state, message }: Pick<ControlRequest, "verb" | "state" | "message">,
+): string => `${verb} ${AUXILIARY[state]} ${state}: ${message ?? ""}`;
+
+export function listText(requests: readonly ControlRequest[], width: number): string {
+  if (requests.length === 0) return "No request was asked for.";
+  const rows = requests.map(({ id, verb, state, askedAt, askedBy, progress, message }) => [
+    id,
+    verb,
+    state,
+    new Date(askedAt).toISOString(),
+    visible(askedBy ?? ""),
+    visible(message ?? progress ?? ""),
+  ]);
+  return textTable({ header: ["id", "verb", "state", "asked", "by", "message"], rows }, width).join("\n");
+}
+
+const timeText = (time: number | null): string | null => time === null ? null : new Date(time).toISOString();
+
+/** As in the table. */
+const fieldsOf = (request: ControlRequest) => ({
+  id: request.id,
+  stream: request.stream,
+  verb: request.verb,
+  arguments: request.arguments,
+  asked_at: timeText(request.askedAt),
+  asked_by: request.askedBy,
+  expires_at: timeText(request.expiresAt),
+  state: request.state,
+  progress: request.progress,
+  message: request.message,
+  started_at: timeText(request.startedAt),
+  ended_at: timeText(request.endedAt),
+});

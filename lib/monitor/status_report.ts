@@ -1,0 +1,136 @@
+/** The answer of `/status` for a stream, from its status, its events, and what CrateDB has of its collections. */
+import {
+  type CollectionChange,
+  type Counts,
+  type FollowedStream,
+  NO_COUNTS,
+  on,
+  sumOf,
+} from "../pipeline/status/events.ts";
+import { proofOf } from "../pipeline/status/proof.ts";
+import { columnsOf, type StatusSource } from "../pipeline/status/relay_status.ts";
+import type { STATUS_FIELDS } from "../sink/metadata/status_view.ts";
+import type { Clock } from "../util/clock.ts";
+import { namespaceText } from "../util/namespace.ts";
+import { healthOf } from "./health.ts";
+import { History } from "./history.ts";
+
+/** What CrateDB has of a collection. */
+export interface StoredCollection {
+  readonly collection: string;
+  readonly dead_letters: number;
+  readonly verified: string | null;
+  readonly verified_to: string | null;
+}
+
+export interface ReportDeps {
+  readonly clock: Pick<Clock, "now" | "monotonic">;
+  /** In milliseconds. */
+  readonly maxLag: () => number;
+  /** The collections as CrateDB has them, by name. @default {nothing} */
+  readonly stored?: ((stream: FollowedStream) => ReadonlyMap<string, StoredCollection>) | undefined;
+}
+
+/**
+ * The fields of `status --json` and of the view `cdc_status`, with `state` as this process sees it. Times are in ISO 8601,
+ * units are in the names.
+ */
+type ReportedFields = Record<"schema" | typeof STATUS_FIELDS[number], unknown>;
+
+/**
+ * @example
+ * IN: {current: {phase: "following", lag: 25, upserts: 80, deletes: 10, …}}, leaseTaken({schema: "doc", stream: "shop.* -> …"})
+ * OUT: {schema: "doc", stream: "shop.* -> …", phase: "following", lag_ms: 25, rows: 90, …}
+ */
+export function statusReport(status: StatusSource, { clock, maxLag, stored = () => new Map() }: ReportDeps) {
+  /** Undefined until both databases are connected. */
+  let stream: FollowedStream | undefined;
+  let pausedFor: string | null = null;
+  let savedAt: string | null = null;
+  const changes = new Map<string, CollectionChange>();
+  const reading = new Map<string, { readonly documents: number; readonly total: number | null }>();
+  const written = new Map<string, Counts>();
+  const history = new History(status, clock);
+  const timeText = (time: number) => new Date(time).toISOString();
+  const listen = on({
+    standingBy: (event) => stream = event,
+    leaseTaken: (event) => stream = event,
+    paused: ({ reason }) => pausedFor = reason,
+    positionSaved: () => savedAt = timeText(clock.now()),
+    collectionChanged: (change) => changes.set(namespaceText(change.namespace), change),
+    collectionRead: ({ namespace, documents, total }) => {
+      const name = namespaceText(namespace);
+      reading.set(name, { documents, total });
+      history.count(name, documents);
+    },
+    tableWritten: (write) => {
+      const name = namespaceText(write.namespace);
+      written.set(name, sumOf(written.get(name) ?? NO_COUNTS, write));
+    },
+  });
+  const collections = () => {
+    const known = stream ? stored(stream) : new Map<string, StoredCollection>();
+    return [...changes].flatMap(([collection, { table, state, since }]) => {
+      if (!state) return [];
+      const { name, reason = null, hint = null } = state;
+      const { upserts, deletes, overflowed, deadLetters } = written.get(collection) ?? NO_COUNTS;
+      const { dead_letters = deadLetters, verified = null, verified_to = null } = known.get(collection) ?? {};
+      const { documents = null, total = null } = reading.get(collection) ?? {};
+      const isRead = name === "snapshot";
+      const rate = isRead ? history.rateOf(collection) : null;
+      return [{
+        collection,
+        table,
+        state: name,
+        reason,
+        hint,
+        since: timeText(since),
+        rows: upserts + deletes,
+        overflowed,
+        dead_letters,
+        snapshot_done: isRead ? documents : null,
+        snapshot_total: isRead ? total : null,
+        snapshot_rate_per_s: rate,
+        snapshot_left_ms: rate && total !== null && documents !== null
+          ? 1_000 * Math.ceil(Math.max(0, total - documents) / rate)
+          : null,
+        verified,
+        verified_to,
+      }];
+    });
+  };
+  const report = () => {
+    const { current } = status;
+    const all = collections();
+    const now = clock.now();
+    const deadLetters = all.reduce((sum, { dead_letters }) => sum + dead_letters, 0);
+    const documentRate = all.reduce((sum, { snapshot_rate_per_s: rate }) => sum + (rate ?? 0), 0);
+    const snapshotLeft = documentRate > 0 && current.snapshotDone !== null
+      ? 1_000 * Math.max(0, (current.snapshotTotal ?? 0) - current.snapshotDone) / documentRate
+      : null;
+    const health = healthOf({
+      status: current,
+      maxLag: maxLag(),
+      now,
+      owner: stream?.owner ?? null,
+      pausedFor,
+      snapshotLeft,
+      deadLetters,
+      collections: all,
+    });
+    return {
+      schema: stream?.schema ?? null,
+      stream: stream?.stream ?? null,
+      ...health,
+      ...columnsOf(current),
+      dead_letters: deadLetters,
+      rate_per_s: history.rate,
+      proof: proofOf(all),
+      owner: stream?.owner ?? null,
+      reported_at: timeText(now),
+      saved_at: savedAt,
+      collections: all,
+    } satisfies ReportedFields & Readonly<Record<string, unknown>>;
+  };
+  return { listen, report, history, followed: () => stream };
+}

@@ -1,0 +1,156 @@
+/** `snapshot`: reads a collection again, or those of its documents that match a filter. */
+import type { Document } from "mongodb";
+import { BSON } from "../../bson/library.ts";
+import { isRefusal } from "../../source/connection/mongodb_errors.ts";
+import { parseFilter } from "../../source/documents/transform.ts";
+import { messageOf, UserError } from "../../util/errors.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import { type BetweenBatches, CancelledError, RefusedError, type Verb, type VerbContext } from "./verb.ts";
+import { collectionName, documentRate, optional, readArguments } from "./verb_arguments.ts";
+
+const POLL_INTERVAL_MS = 250;
+
+export const snapshotVerb: Verb = {
+  kind: "long",
+  read(given) {
+    const { collection, filter, rate } = readArguments(given, {
+      collection: collectionName,
+      filter: optional((value) => parseFilter(typeof value === "string" ? value : JSON.stringify(value))),
+      rate: optional(documentRate),
+    });
+    if (filter) return (context) => readMatching(collection, { filter, rate }, context);
+    if (rate === undefined) return (context) => readAll(collection, context);
+    throw new RefusedError("rate needs a filter.", {
+      hint: "The rate of other snapshots is that of the stream: request rate, with the argument snapshot.",
+    });
+  },
+};
+
+/** @throws RefusedError for a collection that the stream does not follow, or that does not exist */
+export async function assertFollowed(
+  namespace: Namespace,
+  { settings: { scope }, causalReader }: Pick<BetweenBatches, "settings" | "causalReader">,
+): Promise<void> {
+  const name = namespaceText(namespace);
+  if (!scope.includes(namespace)) throw new RefusedError(`The stream does not follow ${name}: ${scope}`);
+  if (!await causalReader.exists(namespace)) throw new RefusedError(`MongoDB has no collection ${name}.`);
+}
+
+async function readAll(namespace: Namespace, context: VerbContext): Promise<string> {
+  const { stream, signal, progress } = context;
+  const undo = await stream.between(async (loop) => {
+    await assertFollowed(namespace, loop);
+    return await requeue(namespace, loop);
+  });
+  return await undoing(undo, signal, () =>
+    until(async ({ tables, snapshot, checkpoint }) => {
+      const { state, documents, retryAt } = tables.states.get(namespace);
+      if (state.name === "failed" && retryAt > -Infinity) {
+        throw new UserError(`The collection has failed: ${state.reason}`, {
+          hint: state.hint ?? "Repair the table, and request the snapshot again.",
+        });
+      }
+      if (state.name === "waiting" && !isLeft(namespace, snapshot)) {
+        throw new UserError("The collection was dropped during its snapshot.", {
+          hint: "If it is created again, the relay follows it without a request.",
+        });
+      }
+      progress(documentsText(documents));
+      if (state.name !== "following") return undefined;
+      await checkpoint.flush();
+      return `Read ${documentsText(documents)} of ${namespaceText(namespace)}, and removed rows without one.`;
+    }, context));
+}
+
+/** Plans the snapshot, unless it is planned: equal requests join. @returns how to undo that */
+async function requeue(namespace: Namespace, { tables, snapshot, checkpoint }: BetweenBatches) {
+  const { state } = tables.states.get(namespace);
+  // The loop takes a snapshot as soon as the table can be used.
+  if (tables.retry(namespace)) return undefined;
+  const paused = tables.resume(namespace);
+  if (paused) snapshot.requeueSkipped(paused);
+  else if (!isLeft(namespace, snapshot)) snapshot.requeue(namespace);
+  else return undefined;
+  await checkpoint.save();
+  if (state.name !== "following") return undefined;
+  return () => {
+    snapshot.discard(namespace);
+    tables.states.move(namespace, { what: "snapshot done" });
+  };
+}
+
+const isLeft = (namespace: Namespace, { state }: BetweenBatches["snapshot"]): boolean =>
+  state?.requeued.some((each) => namespaceText(each) === namespaceText(namespace)) === true;
+
+async function readMatching(
+  namespace: Namespace,
+  { filter: query, rate }: { readonly filter: Document; readonly rate: number | undefined },
+  context: VerbContext,
+): Promise<string> {
+  const { request, stream, signal, progress } = context;
+  const { database, collection } = namespace;
+  const filter = BSON.EJSON.stringify(query, { relaxed: false });
+  const add = async ({ snapshot: { filtered }, checkpoint }: BetweenBatches) => {
+    const id = filtered.add({
+      id: request.id,
+      database,
+      collection,
+      filter,
+      ...rate !== undefined && { rate },
+    });
+    await checkpoint.save();
+    return { id, undo: id === request.id ? () => filtered.discard(id) : undefined };
+  };
+  const planned = await stream.between(async (loop) => {
+    await assertFollowed(namespace, loop);
+    try {
+      await loop.reader.checkQuery(namespace, query);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      throw new RefusedError(`MongoDB refuses the filter: ${messageOf(error)}`);
+    }
+    return await add(loop);
+  });
+  let { id } = planned;
+  return await undoing(planned.undo, signal, () =>
+    until(async (loop) => {
+      const outcome = loop.snapshot.filtered.outcome(id);
+      // Another term of the loop has begun since it was done.
+      if (!outcome) ({ id } = await add(loop));
+      if (outcome?.kind === "failed") {
+        throw new UserError(`The snapshot was not finished: ${outcome.reason}`, {
+          hint: "Rows that were written stay. Remove the cause, and request it again.",
+        });
+      }
+      if (!outcome) return undefined;
+      const text = documentsText(outcome.documents);
+      progress(text);
+      if (outcome.kind === "running") return undefined;
+      await loop.checkpoint.flush();
+      return `Read ${text} of ${namespaceText(namespace)} that match the filter.`;
+    }, context));
+}
+
+const documentsText = (count: number): string => `${count} document${count === 1 ? "" : "s"}`;
+
+/** Looks between batches until there is a message. */
+async function until(
+  look: (loop: BetweenBatches) => Promise<string | undefined>,
+  { stream, signal }: Pick<VerbContext, "stream" | "signal">,
+): Promise<string> {
+  while (true) {
+    const message = await stream.between(look);
+    if (message !== undefined) return message;
+    await stream.clock.wait(POLL_INTERVAL_MS, { signal });
+  }
+}
+
+/** Undoes what a request has begun if it is cancelled, not if the relay ends. */
+async function undoing(undo: (() => void) | undefined, signal: AbortSignal, work: () => Promise<string>) {
+  try {
+    return await work();
+  } catch (error) {
+    if (signal.reason instanceof CancelledError) undo?.();
+    throw error;
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * How requests reach the replication loop. A term of the loop has one set of settings and one cursor. Requests have tasks run
+ * between two batches of a term, or between two terms; a pause is a time between two terms; a stop is the last term.
+ */
+import type { BSON } from "mongodb";
+import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
+import { clusterTimeOf, savedToken, timeOf } from "../../source/stream/resume_token.ts";
+import { messageOf } from "../../util/errors.ts";
+import { type OplogReach } from "../status/events.ts";
+import { endOfPause, parsePause, type Pause, pauseText } from "./pause.ts";
+import {
+  type BetweenBatches,
+  type BetweenTerms,
+  type ControlledStream,
+  RefusedError,
+  type Verb,
+} from "./verb.ts";
+
+export interface SteeringDeps
+  extends Pick<ControlledStream, "emit" | "log" | "clock" | "names" | "transport" | "replace" | "timeNow"> {
+  readonly position: Pick<StreamPosition, "state" | "save">;
+  readonly settings: () => ControlledStream["settings"];
+  /** Ends the term of the loop in order. */
+  readonly endTerm: () => void;
+  readonly oplog: () => Promise<OplogReach>;
+  readonly mongodbClock: { now(): number };
+}
+
+interface Stop {
+  readonly at: "now" | BSON.Timestamp;
+  readonly done: PromiseWithResolvers<BSON.Timestamp | undefined>;
+}
+
+type Task<Place> = (place: Place) => Promise<void>;
+
+/** A pause looks at the oplog as often. */
+const WATCH_INTERVAL_MS = 1_000;
+
+export class Steering {
+  readonly #deps: SteeringDeps;
+  readonly #between: Task<BetweenBatches>[] = [];
+  readonly #apart: Task<BetweenTerms>[] = [];
+  #pause: Pause | undefined;
+  /** Resolved when the pause has begun, as nothing is read any more. */
+  #quiet = Promise.withResolvers<void>();
+  #woken = new AbortController();
+  #stop: Stop | undefined;
+  #verifyRate = 0;
+
+  constructor(deps: SteeringDeps) {
+    this.#deps = deps;
+    this.#pause = parsePause(deps.position.state.paused);
+  }
+
+  get isPaused(): boolean {
+    return this.#pause !== undefined;
+  }
+
+  get isStopping(): boolean {
+    return this.#stop?.at === "now";
+  }
+
+  /** The cluster time after which nothing is applied. */
+  get until(): BSON.Timestamp | undefined {
+    return this.#stop?.at === "now" ? undefined : this.#stop?.at;
+  }
+
+  /** The stream as one request steers it, until its signal is aborted. */
+  streamFor(kind: Verb["kind"], signal: AbortSignal): ControlledStream {
+    const { settings, ...deps } = this.#deps;
+    // deno-lint-ignore no-this-alias
+    const steering = this;
+    return {
+      ...deps,
+      get settings() {
+        return settings();
+      },
+      get paused() {
+        return steering.#pause;
+      },
+      get state() {
+        return deps.position.state;
+      },
+      get verifyRate() {
+        return steering.#verifyRate;
+      },
+      set verifyRate(rate) {
+        steering.#verifyRate = rate;
+      },
+      between: async (task) => {
+        if (kind === "immediate" && this.#pause) {
+          throw new RefusedError("The stream is paused.", { hint: "Resume it first." });
+        }
+        return await this.#queued(this.#between, task, signal);
+      },
+      apart: (task) => {
+        const done = this.#queued(this.#apart, task, signal);
+        this.#newTerm();
+        return done;
+      },
+      pause: (pause) => this.#begin(pause),
+      resume: (why) => this.#resume(why),
+      stop: (at) => this.#end(at, signal),
+    };
+  }
+
+  /** Call it between two batches. */
+  async runBetween(loop: BetweenBatches): Promise<void> {
+    for (let next = this.#between.shift(); next; next = this.#between.shift()) await next(loop);
+  }
+
+  /** Call it between two terms. Resolves when the next one may begin, or the signal is aborted. */
+  async runApart(parts: BetweenTerms): Promise<void> {
+    while (!parts.signal.aborted) {
+      for (let next = this.#apart.shift(); next; next = this.#apart.shift()) await next(parts);
+      if (!this.#pause || this.#stop) return;
+      this.#deps.emit({ type: "paused", reason: this.#pause.reason });
+      this.#quiet.resolve();
+      await this.#wait(parts.signal);
+    }
+  }
+
+  /** Call it when the last term has ended. */
+  stopped(at = this.until): void {
+    const { token } = this.#deps.position.state;
+    this.#stop?.done.resolve(at ?? (token === null ? undefined : clusterTimeOf(savedToken(token))));
+  }
+
+  /** Ends a stop at a time that cannot be reached; the stream goes on. Returns whether there was one. */
+  failStop(error: unknown): boolean {
+    const stop = this.#stop;
+    if (!stop || stop.at === "now") return false;
+    this.#abandon(stop);
+    stop.done.reject(error);
+    return true;
+  }
+
+  #abandon(stop: Stop): void {
+    if (this.#stop !== stop) return;
+    this.#stop = undefined;
+    this.#newTerm();
+  }
+
+  /** Queues a task of a request. Its errors are those of the request. */
+  #queued<Place extends { readonly signal: AbortSignal }, Result>(
+    queue: Task<Place>[],
+    task: (place: Place) => Promise<Result>,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    const run: Task<Place> = async (place) => {
+      if (signal.aborted) return;
+      try {
+        resolve(await task(place));
+      } catch (error) {
+        // The term has ended, and the request goes on in the next one.
+        if (place.signal.aborted && !signal.aborted) queue.push(run);
+        else reject(error);
+      }
+    };
+    queue.push(run);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    return promise;
+  }
+
+  #newTerm(): void {
+    this.#woken.abort();
+    this.#woken = new AbortController();
+    this.#deps.endTerm();
+  }
+
+  async #begin(pause: Pause): Promise<void> {
+    if (this.#stop) {
+      throw new RefusedError("The stream is about to stop.", { hint: "Cancel that request first." });
+    }
+    await this.#deps.position.save({ paused: pauseText(pause) });
+    const isRunning = !this.#pause;
+    this.#pause = pause;
+    if (isRunning) this.#quiet = Promise.withResolvers();
+    this.#newTerm();
+    await this.#quiet.promise;
+  }
+
+  async #resume(why: string): Promise<void> {
+    await this.#deps.position.save({ paused: null });
+    this.#pause = undefined;
+    this.#deps.log.info("Resumed", { why });
+    this.#deps.emit({ type: "resumed" });
+    this.#newTerm();
+  }
+
+  async #end(at: "now" | BSON.Timestamp, signal: AbortSignal): Promise<BSON.Timestamp | undefined> {
+    if (this.#stop) throw new RefusedError("Another request stops the stream already.");
+    const done = Promise.withResolvers<BSON.Timestamp | undefined>();
+    const stop = this.#stop = { at, done };
+    signal.addEventListener("abort", () => done.reject(signal.reason), { once: true });
+    this.#newTerm();
+    try {
+      return await done.promise;
+    } catch (error) {
+      this.#abandon(stop);
+      throw error;
+    }
+  }
+
+  /** Waits until the pause ends, or something has to be done. */
+  async #wait(signal: AbortSignal): Promise<void> {
+    const { clock, log, oplog, mongodbClock, position, emit } = this.#deps;
+    const token = position.state.token;
+    const saved = token === null ? undefined : timeOf(savedToken(token))?.getTime();
+    const woken = AbortSignal.any([signal, this.#woken.signal]);
+    let hasWarned = false;
+    let canSee = true;
+    while (!woken.aborted && this.#pause) {
+      const reach = canSee
+        ? await oplog().catch((error) => {
+          canSee = false;
+          log.warn("The oplog cannot be read: the pause does not end before history is lost", {
+            error: messageOf(error),
+          });
+        })
+        : undefined;
+      if (woken.aborted) return;
+      if (reach) emit({ type: "oplogSeen", ...reach });
+      const end = endOfPause(this.#pause, {
+        now: mongodbClock.now(),
+        position: saved,
+        oplog: reach ?? undefined,
+      });
+      if (end?.resumes) {
+        log.warn("The pause ends", { why: end.why });
+        return await this.#resume(end.why);
+      }
+      if (end && !hasWarned) {
+        log.warn("The stream is paused, and history will be lost", {
+          why: end.why,
+          hint: "Resume it: ctl resume",
+        });
+      }
+      hasWarned ||= end !== undefined;
+      await clock.wait(WATCH_INTERVAL_MS, { signal: woken }).catch(() => {});
+    }
+  }
+}

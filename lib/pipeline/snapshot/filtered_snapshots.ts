@@ -1,0 +1,186 @@
+/**
+ * Snapshots of documents that match a filter. Their keys are read beside the loop, which follows the stream meanwhile.
+ * In slices, nothing of the stream is applied, and the documents of these keys are looked up and written. So a row is
+ * never older than the stream, also if its document has changed since its key was read. No row is removed.
+ */
+import { bytesFromHex, bytesToHex } from "../../bson/bson.ts";
+import { idDocument } from "../../key/query_literal.ts";
+import { type Chunk, isNamed, isThere, type LookedUp } from "../../source/documents/chunk.ts";
+import type { DocumentReader } from "../../source/documents/documents.ts";
+import { parseFilter } from "../../source/documents/transform.ts";
+import type { Clock } from "../../util/clock.ts";
+import { messageOf } from "../../util/errors.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import type { Collections } from "../collections/collections.ts";
+import type { RelaySettings } from "../settings.ts";
+import { SLICE_MS, SnapshotRate } from "./snapshot_rate.ts";
+import type { FilteredSnapshot } from "./snapshot_state.ts";
+
+export interface FilteredSnapshotsDeps {
+  readonly chunks: Pick<DocumentReader, "keysMatching">;
+  readonly reader: Pick<DocumentReader, "lookUp">;
+  readonly tables: Pick<Collections, "of" | "attempt">;
+  readonly settings: Pick<RelaySettings, "snapshotRate">;
+  readonly signal: AbortSignal;
+  readonly clock: Pick<Clock, "monotonic">;
+}
+
+export type FilteredOutcome =
+  | { readonly kind: "running" | "done"; readonly documents: number }
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** Keys read ahead, and documents looked up and written together. */
+const MAX_KEYS = 10_000;
+const STEP_DOCUMENTS = 1_000;
+
+/** One at a time, in the order of the requests. */
+export class FilteredSnapshots {
+  readonly #deps: FilteredSnapshotsDeps;
+  #left: readonly FilteredSnapshot[];
+  /** Of those that have ended since the start. */
+  readonly #outcomes = new Map<string, FilteredOutcome>();
+  /** Keys of the first one that are not written; undefined while they are being read. */
+  #keys: Chunk | undefined;
+  #rate: SnapshotRate | undefined;
+  /** Of those that have none of their own. */
+  #commonRate: number;
+
+  constructor(saved: readonly FilteredSnapshot[], deps: FilteredSnapshotsDeps) {
+    this.#left = saved;
+    this.#deps = deps;
+    this.#commonRate = deps.settings.snapshotRate;
+    this.#next();
+  }
+
+  /** As they are saved with the position. */
+  get left(): readonly FilteredSnapshot[] {
+    return this.#left;
+  }
+
+  /** Whether a slice has something to do. */
+  get isReady(): boolean {
+    return this.#keys !== undefined;
+  }
+
+  /** When the rate allows the next slice, by the monotonic clock. */
+  get resumesAt(): number {
+    return this.#rate?.nextAt ?? 0;
+  }
+
+  /** Adds one, unless an equal one is left. @returns the id of the one that is left */
+  add(added: Omit<FilteredSnapshot, "after" | "documents">): string {
+    const nameOf = (each: typeof added) => `${namespaceText(each)} ${each.filter}`;
+    const equal = this.#left.find((each) => each.id === added.id || nameOf(each) === nameOf(added));
+    if (equal) return equal.id;
+    this.#left = [...this.#left, { ...added, after: null, documents: 0 }];
+    if (this.#left.length === 1) this.#next();
+    return added.id;
+  }
+
+  /** Replaces the rate of those that have none of their own. */
+  limit(rate: number): void {
+    this.#commonRate = rate;
+    if (this.#left[0]?.rate === undefined) this.#rate?.limit(rate);
+  }
+
+  /** Ends one that was cancelled. */
+  discard(id: string): void {
+    if (this.outcome(id)?.kind === "running") this.#end(id, { kind: "failed", reason: "it was cancelled" });
+  }
+
+  /** Undefined for one that is unknown: call {@linkcode add}. */
+  outcome(id: string): FilteredOutcome | undefined {
+    const left = this.#left.find((each) => each.id === id);
+    return left ? { kind: "running", documents: left.documents } : this.#outcomes.get(id);
+  }
+
+  /** Looks up and writes documents. Apply nothing of the stream until it has ended. */
+  async runSlice(): Promise<void> {
+    const { clock, signal } = this.#deps;
+    const until = clock.monotonic() + SLICE_MS;
+    while (this.#keys && clock.monotonic() < until && !signal.aborted) {
+      const size = this.#rate?.take() ?? 0;
+      if (size === 0) return;
+      this.#rate?.settle(size, await this.#step(this.#keys, Math.min(size, STEP_DOCUMENTS)));
+    }
+  }
+
+  /** @returns the number of documents */
+  async #step(keys: Chunk, size: number): Promise<number> {
+    const [first] = this.#left;
+    if (!first) return 0;
+    const some = keys.documents.slice(0, size);
+    const isUsable = await this.#write(first, some);
+    if (this.#left[0] !== first) return some.length;
+    if (!isUsable) {
+      this.#end(first.id, {
+        kind: "failed",
+        reason: "its collection is skipped: see its state in cdc_collection",
+      });
+      return some.length;
+    }
+    const rest = keys.documents.slice(some.length);
+    const documents = first.documents + some.length;
+    const last = rest.length === 0 ? keys.last : lastOf(some) ?? bytesOf(first.after);
+    const next = { ...first, documents, after: last && bytesToHex(last) };
+    this.#left = [next, ...this.#left.slice(1)];
+    if (rest.length > 0) this.#keys = { ...keys, documents: rest };
+    else if (keys.done) this.#end(next.id, { kind: "done", documents });
+    else this.#readKeys(next);
+    return some.length;
+  }
+
+  /** Resolves to whether the table could be used. */
+  #write(namespace: Namespace, keys: readonly LookedUp[]): Promise<boolean> {
+    const { reader, tables } = this.#deps;
+    return tables.attempt(namespace, async () => {
+      for await (const part of reader.lookUp(namespace, keys.map(({ id }) => id))) {
+        const found = part.filter(isThere);
+        // If the collection was dropped, its table is not created again.
+        if (found.length > 0) await (await tables.of(namespace)).apply(found, "snapshot");
+      }
+    });
+  }
+
+  #end(id: string, outcome: FilteredOutcome): void {
+    const wasFirst = this.#left[0]?.id === id;
+    this.#left = this.#left.filter((each) => each.id !== id);
+    this.#outcomes.set(id, outcome);
+    if (wasFirst) this.#next();
+  }
+
+  #next(): void {
+    const [first] = this.#left;
+    this.#keys = undefined;
+    if (!first) return;
+    const rate = first.rate ?? this.#commonRate;
+    this.#rate = new SnapshotRate({ rate, readers: 1, clock: this.#deps.clock });
+    this.#readKeys(first);
+  }
+
+  #readKeys({ id, filter, after, ...namespace }: FilteredSnapshot): void {
+    this.#keys = undefined;
+    const isFirst = () => this.#left[0]?.id === id;
+    this.#deps.chunks.keysMatching(namespace, parseFilter(filter), {
+      after: bytesOf(after),
+      atMost: MAX_KEYS,
+    }).then(
+      (keys) => {
+        if (isFirst()) this.#keys = keys;
+      },
+      (error) => {
+        if (isFirst() && !this.#deps.signal.aborted) {
+          this.#end(id, { kind: "failed", reason: messageOf(error) });
+        }
+      },
+    );
+  }
+}
+
+const bytesOf = (hex: string | null) => hex === null ? null : bytesFromHex(hex);
+
+/** The last key after which a query can go on. */
+function lastOf(keys: readonly LookedUp[]): Uint8Array | undefined {
+  const last = keys.findLast(isNamed);
+  return last && idDocument(last.id);
+}

@@ -1,0 +1,159 @@
+/** Derives events for operators from those of a relay: for `cdc_events`, hooks and the page. */
+import type { RequestState } from "../../sink/metadata/control_requests.ts";
+import { type EventKind, type RecordedEvent, recordedEvent } from "../../sink/metadata/event_log.ts";
+import { HEADROOM_PART } from "../../sink/metadata/status_view.ts";
+import type { Clock } from "../../util/clock.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import { durationText } from "../../util/text.ts";
+import { describe } from "./describe_error.ts";
+import { type Emit, type Listener, on } from "./events.ts";
+import { FRESH_MS } from "./stream_lag.ts";
+
+const HIGH_LAG_MS = 60_000;
+/** What is counted is recorded so often at most. */
+const COUNT_MS = 60_000;
+
+const COUNTED = {
+  dead_letters: "Dead letters",
+  columns_added: "New columns",
+  columns_widened: "Widened columns",
+};
+
+/** Of a request that has got into a state. */
+const REQUESTS: Partial<Readonly<Record<RequestState, readonly [kind: EventKind, text: string]>>> = {
+  running: ["request_started", "has begun"],
+  done: ["request_done", "is done"],
+  cancelled: ["request_done", "was cancelled"],
+  refused: ["request_failed", "was refused"],
+  failed: ["request_failed", "has failed"],
+  expired: ["request_failed", "has expired"],
+};
+
+/**
+ * A listener that emits `recorded`. Its state follows from the events alone.
+ *
+ * @param stream its name until the lease is taken
+ * @example
+ * IN: advanced({lag: 90_000}), advanced({lag: 80_000}), advanced({lag: 15})
+ * OUT: recorded({kind: "lag_high", message: "The tables are 90 s behind the collections", …}), recorded({kind: "lag_normal", …})
+ */
+export function eventRecorder({ stream, clock, emit }: {
+  readonly stream: string;
+  readonly clock: Pick<Clock, "now" | "monotonic">;
+  readonly emit: Emit;
+}): Listener {
+  let name = stream;
+  /** The process that had the lease while this one was the standby. */
+  let before: string | null | undefined;
+  let inSnapshot = false;
+  let isLate = false;
+  let isOplogLow = false;
+  let clusterTime: number | null = null;
+  const failed = new Set<string>();
+  /** Requests that run. */
+  const running = new Set<string>();
+  const counts = new Map<string, { kind: keyof typeof COUNTED; collection: string; total: number }>();
+  let countsDue = -Infinity;
+
+  const record = (kind: EventKind, message: string, details: RecordedEvent["details"] = {}) =>
+    emit({
+      type: "recorded",
+      event: recordedEvent({ at: clock.now(), stream: name, kind, message, details }),
+    });
+  const count = (kind: keyof typeof COUNTED, namespace: Namespace, more: number) => {
+    if (more === 0) return;
+    const collection = namespaceText(namespace);
+    const { total } = counts.get(`${kind} ${collection}`) ?? { total: 0 };
+    counts.set(`${kind} ${collection}`, { kind, collection, total: total + more });
+  };
+  const recordCounts = () => {
+    for (const { kind, collection, total } of counts.values()) {
+      record(kind, `${COUNTED[kind]} of ${collection}: ${total}`, { collection, count: total });
+    }
+    if (counts.size > 0) countsDue = clock.monotonic() + COUNT_MS;
+    counts.clear();
+  };
+  const checkLag = (lag: number | null) => {
+    if (lag === null || (isLate ? lag > FRESH_MS : lag <= HIGH_LAG_MS)) return;
+    isLate = !isLate;
+    const details = { lag_ms: lag };
+    if (isLate) record("lag_high", `The tables are ${durationText(lag)} behind the collections`, details);
+    else record("lag_normal", "The tables are no longer behind the collections", details);
+  };
+
+  return on({
+    standingBy: (event) => {
+      name = event.stream;
+      before = event.owner;
+    },
+    leaseTaken: ({ stream, owner }) => {
+      name = stream;
+      if (before === undefined) record("started", "The relay has started", { owner });
+      else record("takeover", "This process has taken over from another one", { owner, before });
+      before = undefined;
+    },
+    snapshotProgress: ({ documents, total }) => {
+      if (inSnapshot) return;
+      inSnapshot = true;
+      const text = documents > 0 ? `continues: ${documents} of` : "has begun:";
+      record("snapshot_started", `A snapshot ${text} about ${total} documents`, { documents, total });
+    },
+    snapshotDone: ({ documents, seconds }) => {
+      inSnapshot = false;
+      const text = `The snapshot of ${documents} documents is done after ${durationText(seconds * 1_000)}`;
+      record("snapshot_done", text, { documents, seconds });
+    },
+    ready: () => inSnapshot = false,
+    historyLost: () => {
+      inSnapshot = false;
+      record("history_lost", "MongoDB has deleted the changes after the position: a new snapshot is needed");
+    },
+    tableWritten: ({ namespace, deadLetters }) => count("dead_letters", namespace, deadLetters),
+    columnsAdded: ({ namespace, columns }) => count("columns_added", namespace, columns),
+    columnsWidened: ({ namespace, columns }) => count("columns_widened", namespace, columns),
+    collectionChanged: ({ namespace, table, state }) => {
+      const collection = namespaceText(namespace);
+      if (state?.name === "failed") {
+        if (failed.has(collection)) return;
+        failed.add(collection);
+        const { reason, hint } = state;
+        record("collection_failed", `${collection} has failed: ${reason}`, { collection, table, hint });
+      } else if (failed.delete(collection) && state) {
+        record("collection_recovered", `${collection} is usable again`, { collection, table });
+      }
+    },
+    batchStarted: ({ lag }) => isLate || checkLag(lag),
+    advanced: (event) => {
+      clusterTime = event.clusterTime ?? clusterTime;
+      checkLag(event.lag);
+      if (clock.monotonic() >= countsDue) recordCounts();
+    },
+    oplogSeen: ({ oldest, window, isGrowing }) => {
+      const left = isGrowing || clusterTime === null ? Infinity : Math.max(0, clusterTime - oldest);
+      const isLow = left < window / HEADROOM_PART;
+      if (isLow && !isOplogLow) {
+        const text = `The oplog passes the position in ${
+          durationText(left)
+        }: after that, a new snapshot is needed`;
+        record("oplog_low", text, { left_ms: left, window_ms: window });
+      }
+      isOplogLow = isLow;
+    },
+    requestChanged: ({ request: { id, verb, state, askedBy, message } }) => {
+      const [kind, text] = REQUESTS[state] ?? [];
+      if (!kind || state === "running" && running.has(id)) return;
+      if (state === "running") running.add(id);
+      else running.delete(id);
+      const who = askedBy === null ? "" : ` of ${askedBy}`;
+      const [first = ""] = message?.split("\n", 1) ?? []; // Further lines may have documents.
+      const what = `The request ${verb}${who} ${text}${first === "" ? "" : `: ${first}`}`;
+      record(kind, what, { id, verb, state, asked_by: askedBy });
+    },
+    ended: ({ error }) => {
+      recordCounts();
+      if (error === undefined) return record("stopped", "The relay has stopped");
+      const { message, hint } = describe(error);
+      record("failed", `The relay has failed: ${message}`, { hint });
+    },
+  });
+}

@@ -1,0 +1,101 @@
+/** Reads the control table of a stream, as long as this process has the lease. */
+import { partsOfStream } from "../key/stream_name.ts";
+import { Controller, type ControllerDeps, type Verbs } from "../pipeline/control/controller.ts";
+import { lettersVerb } from "../pipeline/control/letters_verb.ts";
+import { OWN_VERBS } from "../pipeline/control/own_verbs.ts";
+import { repairVerb } from "../pipeline/control/repair_verb.ts";
+import { snapshotVerb } from "../pipeline/control/snapshot_verb.ts";
+import { Steering, type SteeringDeps } from "../pipeline/control/steering.ts";
+import type { BetweenTerms } from "../pipeline/control/verb.ts";
+import { oplogReach } from "../pipeline/status/oplog_watch.ts";
+import type { CountingTransport } from "../sink/connection/lost_writes.ts";
+import { fenced, retrying } from "../sink/connection/wrappers.ts";
+import { ControlRequests } from "../sink/metadata/control_requests.ts";
+import { readPositions } from "../sink/metadata/saved_position.ts";
+import type { StreamPosition } from "../sink/metadata/stream_position.ts";
+import { operationTimeOf } from "../source/connection/cluster_time.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Connections } from "./connect.ts";
+import type { StreamSettings } from "./stream_settings.ts";
+
+interface StreamControlDeps
+  extends
+    Pick<ControllerDeps, "emit" | "log" | "signal">,
+    Pick<Connections, "route" | "mongodbClock">,
+    Pick<SteeringDeps, "names"> {
+  readonly raw: CountingTransport;
+  readonly retries: Parameters<typeof retrying>[1];
+  readonly clock: Clock;
+  readonly settings: StreamSettings;
+  readonly position: StreamPosition;
+  /** The name of the stream in the file. */
+  readonly name?: string | undefined;
+  readonly verbs?: Verbs | undefined;
+}
+
+export interface StreamControl extends AsyncDisposable {
+  readonly steering: Steering;
+  /** Call it between two terms. Resolves when the next one may begin, or the stream ends. */
+  betweenTerms(): Promise<void>;
+  /** Call it when the last term has ended in order. Resolves when the request that has stopped the stream says so. */
+  stopped(): Promise<void>;
+}
+
+export function openControl(deps: StreamControlDeps): StreamControl {
+  const { raw, retries, settings, position, names, name, verbs, route, mongodbClock } = deps;
+  const over = new AbortController();
+  const signal = AbortSignal.any([deps.signal, over.signal]);
+  const checked = fenced(raw, () => position.check(), raw);
+  const transport = retrying(checked, retries);
+  const steering = new Steering({
+    ...deps,
+    transport,
+    settings: () => settings.current.settings,
+    replace: (change) =>
+      settings.current = { ...settings.current, settings: { ...settings.current.settings, ...change } },
+    endTerm: () => settings.replace(settings.current),
+    oplog: () => oplogReach(route, mongodbClock),
+    timeNow: () => operationTimeOf(route),
+  });
+  const controller = new Controller({
+    ...deps,
+    signal,
+    requests: new ControlRequests(transport, names, aliasesOf(names.stream, name)),
+    verbs: { ...OWN_VERBS, snapshot: snapshotVerb, letters: lettersVerb, repair: repairVerb, ...verbs },
+    streamFor: (kind, signal) => steering.streamFor(kind, signal),
+    stream: names.stream,
+    countStreams: async () => {
+      const tables = [{ schema: names.schema, name: "cdc_position" }];
+      const positions = await readPositions(transport, { tables, stream: undefined });
+      return new Set(positions.map(({ stream }) => partsOfStream(stream).whole)).size;
+    },
+  });
+  const running = controller.run();
+  return {
+    steering,
+    betweenTerms() {
+      const parts: BetweenTerms = {
+        settings: settings.current.settings,
+        raw: checked,
+        patient: transport,
+        signal,
+      };
+      return steering.runApart(parts);
+    },
+    async stopped() {
+      steering.stopped();
+      await controller.settled("stop");
+    },
+    async [Symbol.asyncDispose]() {
+      over.abort();
+      await running;
+    },
+  };
+}
+
+/** Worker 0 also takes the requests to all workers, and hands them on. */
+function aliasesOf(stream: string, name: string | undefined): readonly string[] {
+  const { whole, part } = partsOfStream(stream);
+  if (part && part.index > 0) return [];
+  return [...part ? [whole] : [], ...name ? [name] : []];
+}

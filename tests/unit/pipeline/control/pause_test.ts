@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import {
+  endOfPause,
+  leastHeadroom,
+  parsePause,
+  type Pause,
+  pauseText,
+} from "../../../../lib/pipeline/control/pause.ts";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const NOW = 100 * HOUR;
+const PAUSE: Pause = { since: NOW, reason: "moving", resumeAt: null, resume: "auto" };
+
+Deno.test("parsePause() is the inverse of pauseText(), and takes an edited text for none", () => {
+  assert.deepEqual(parsePause(pauseText(PAUSE)), PAUSE);
+  for (const text of [null, "", "{", "null", "7", '{"since": "now"}']) {
+    assert.equal(parsePause(text), undefined);
+  }
+});
+
+Deno.test("leastHeadroom() is an hour, at least a tenth and at most half of the window", () => {
+  const windows = [24 * HOUR, 5 * HOUR, 30 * MINUTE];
+  assert.deepEqual(windows.map(leastHeadroom), [2.4 * HOUR, HOUR, 15 * MINUTE]);
+});
+
+/** The oplog of a day; the position has this headroom. */
+const oplog = (headroom: number, isGrowing = false) => ({
+  now: NOW,
+  position: NOW - 24 * HOUR + headroom,
+  oplog: { oldest: NOW - 24 * HOUR, window: 24 * HOUR, isGrowing },
+});
+
+for (
+  const [what, pause, context, ends] of [
+    ["while much headroom is left", {}, oplog(3 * HOUR), undefined],
+    ["before MongoDB drops the changes", {}, oplog(2 * HOUR), true],
+    ["when MongoDB has dropped them", {}, oplog(-HOUR), true],
+    ["while the oplog has dropped nothing", {}, oplog(0, true), undefined],
+    ["if the oplog is unknown", {}, { ...oplog(0), oplog: undefined }, undefined],
+    ["if the position is unknown", {}, { ...oplog(0), position: undefined }, undefined],
+    ["with resume never, but warns", { resume: "never" }, oplog(2 * HOUR), false],
+    ["before its end", { resumeAt: NOW + 1 }, oplog(3 * HOUR), undefined],
+    ["at its end", { resumeAt: NOW, resume: "never" }, oplog(3 * HOUR), true],
+  ] as const
+) {
+  Deno.test(`endOfPause() ${ends ? "resumes" : "does not resume"} ${what}`, () => {
+    assert.equal(endOfPause({ ...PAUSE, ...pause }, context)?.resumes, ends);
+  });
+}
