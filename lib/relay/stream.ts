@@ -31,7 +31,7 @@ import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { shardKeyOf } from "../source/documents/collections.ts";
 import { storageOf } from "../source/documents/sample.ts";
 import type { Logger } from "../util/log.ts";
-import { UsageError } from "../util/errors.ts";
+import { messageOf, UsageError } from "../util/errors.ts";
 import type { Liveness } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
 import type { ConnectionPool, Connections } from "./connect.ts";
@@ -127,6 +127,10 @@ async function run(connections: Connections, settings: StreamSettings, context: 
         const { message, hint } = error;
         log.error("The new settings were refused: going on with those before", { error: message, hint });
         settings.replace(proven);
+      } else if (!isEndedBy(replaced, error) && !signal.aborted && control?.steering.failStop(error)) {
+        log.warn("The stream cannot stop at the time that was asked for: it goes on", {
+          error: messageOf(error),
+        });
       } else if (!isEndedBy(replaced, error) && !(position && isEndedBy(signal, error))) {
         throw error;
       } else if (position) {

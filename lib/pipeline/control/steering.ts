@@ -26,6 +26,11 @@ export interface SteeringDeps
   readonly mongodbClock: { now(): number };
 }
 
+interface Stop {
+  readonly at: "now" | BSON.Timestamp;
+  readonly done: PromiseWithResolvers<BSON.Timestamp | undefined>;
+}
+
 type Task<Place> = (place: Place) => Promise<void>;
 
 /** A pause looks at the oplog as often. */
@@ -39,10 +44,7 @@ export class Steering {
   /** Resolved when the pause has begun, as nothing is read any more. */
   #quiet = Promise.withResolvers<void>();
   #woken = new AbortController();
-  #stop: {
-    readonly at: "now" | BSON.Timestamp;
-    readonly done: PromiseWithResolvers<BSON.Timestamp | undefined>;
-  } | undefined;
+  #stop: Stop | undefined;
   #verifyRate = 0;
 
   constructor(deps: SteeringDeps) {
@@ -124,6 +126,21 @@ export class Steering {
     this.#stop?.done.resolve(at ?? (token === null ? undefined : clusterTimeOf(savedToken(token))));
   }
 
+  /** Ends a stop at a time that cannot be reached; the stream goes on. Returns whether there was one. */
+  failStop(error: unknown): boolean {
+    const stop = this.#stop;
+    if (!stop || stop.at === "now") return false;
+    this.#abandon(stop);
+    stop.done.reject(error);
+    return true;
+  }
+
+  #abandon(stop: Stop): void {
+    if (this.#stop !== stop) return;
+    this.#stop = undefined;
+    this.#newTerm();
+  }
+
   /** Queues a task of a request. Its errors are those of the request. */
   #queued<Place extends { readonly signal: AbortSignal }, Result>(
     queue: Task<Place>[],
@@ -153,6 +170,9 @@ export class Steering {
   }
 
   async #begin(pause: Pause): Promise<void> {
+    if (this.#stop) {
+      throw new RefusedError("The stream is about to stop.", { hint: "Cancel that request first." });
+    }
     await this.#deps.position.save({ paused: pauseText(pause) });
     const isRunning = !this.#pause;
     this.#pause = pause;
@@ -170,16 +190,15 @@ export class Steering {
   }
 
   async #end(at: "now" | BSON.Timestamp, signal: AbortSignal): Promise<BSON.Timestamp | undefined> {
+    if (this.#stop) throw new RefusedError("Another request stops the stream already.");
     const done = Promise.withResolvers<BSON.Timestamp | undefined>();
-    this.#stop = { at, done };
+    const stop = this.#stop = { at, done };
     signal.addEventListener("abort", () => done.reject(signal.reason), { once: true });
     this.#newTerm();
     try {
       return await done.promise;
     } catch (error) {
-      // It was cancelled: the stream is followed without an end.
-      this.#stop = undefined;
-      this.#newTerm();
+      this.#abandon(stop);
       throw error;
     }
   }

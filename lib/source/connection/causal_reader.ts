@@ -154,7 +154,10 @@ export class CausalReader implements AsyncDisposable {
       beyond: this.#options.limits.report,
       signal: abortable ? this.#options.shutdown.signal : undefined,
     };
-    return this.#tries(async (client, session) => {
+    return this.#tries(async (client, causal) => {
+      // MongoDB refuses a time of its own in a causal session.
+      await using own = atClusterTime && client.startSession({ causalConsistency: false });
+      const session = own ?? causal;
       const db = client.db(database);
       const shared = { raw: true, session, readPreference, ...withoutTimeout(client) };
       const run = (command: Document, isServerLimited = false): Promise<RawCursor> =>
