@@ -133,7 +133,7 @@ async function readMatching(
 
 const documentsText = (count: number): string => `${count} document${count === 1 ? "" : "s"}`;
 
-/** Looks between batches until there is a message. */
+/** Looks between batches until it gets a message. */
 async function until(
   look: (loop: BetweenBatches) => Promise<string | undefined>,
   { stream, signal }: Pick<VerbContext, "stream" | "signal">,

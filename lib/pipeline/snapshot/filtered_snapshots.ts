@@ -1,5 +1,5 @@
 /**
- * Snapshots of documents that match a filter. Their keys are read beside the loop, which follows the stream meanwhile.
+ * Snapshots of documents that match a filter. Their keys are read while the loop follows the stream.
  * In slices, nothing of the stream is applied, and the documents of these keys are looked up and written. So a row is
  * never older than the stream, also if its document has changed since its key was read. No row is removed.
  */
@@ -42,7 +42,7 @@ export class FilteredSnapshots {
   /** Keys of the first one that are not written; undefined while they are being read. */
   #keys: Chunk | undefined;
   #rate: SnapshotRate | undefined;
-  /** Of those that have none of their own. */
+  /** For requests without a rate. */
   #commonRate: number;
 
   constructor(saved: readonly FilteredSnapshot[], deps: FilteredSnapshotsDeps) {
@@ -67,7 +67,7 @@ export class FilteredSnapshots {
     return this.#rate?.nextAt ?? 0;
   }
 
-  /** Adds one, unless an equal one is left. @returns the id of the one that is left */
+  /** Adds one, unless an equal one is unfinished. @returns the id of that one, or of the new one */
   add(added: Omit<FilteredSnapshot, "after" | "documents">): string {
     const nameOf = (each: typeof added) => `${namespaceText(each)} ${each.filter}`;
     const equal = this.#left.find((each) => each.id === added.id || nameOf(each) === nameOf(added));
@@ -77,7 +77,7 @@ export class FilteredSnapshots {
     return added.id;
   }
 
-  /** Replaces the rate of those that have none of their own. */
+  /** Replaces the rate of requests that name none. */
   limit(rate: number): void {
     this.#commonRate = rate;
     if (this.#left[0]?.rate === undefined) this.#rate?.limit(rate);
