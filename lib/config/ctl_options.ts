@@ -82,12 +82,12 @@ const ARGUMENTS = {
   },
   verify: {
     collection: COLLECTION,
-    repair: {
+    differences: {
       type: "choice",
-      choices: ["no", "yes"],
-      default: "no",
+      choices: ["report", "repair"],
+      default: "report",
       help: "Report keys that differ, or also repair their rows",
-      switches: { repair: "yes" },
+      switches: { repair: "repair" },
     },
   },
   rebuild: { collection: COLLECTION },
@@ -145,13 +145,13 @@ export function argumentsOf(
       },
     );
   }
+  if (verb === "verify") return { collection: values.collection, repair: values.differences === "repair" };
   const given = Object.keys(ARGUMENTS[verb]).map((name) => [name, jsonOf(values[name])] as const);
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
 function jsonOf(value: unknown): unknown {
   if (value instanceof BSON.Timestamp) return `${value.t}:${value.i}`;
-  if (value === "yes" || value === "no") return value === "yes" || undefined;
   if (Array.isArray(value)) return value.length > 0 ? value : undefined;
   if (value === null || typeof value !== "object") return value;
   return JSON.parse(BSON.EJSON.stringify(value, { relaxed: false }));

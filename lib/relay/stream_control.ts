@@ -37,7 +37,7 @@ export interface StreamControl extends AsyncDisposable {
   readonly steering: Steering;
   /** Call it between two terms. Resolves when the next one may begin, or the stream ends. */
   betweenTerms(): Promise<void>;
-  /** Call it when the last term has ended in order. Resolves when the request that has stopped the stream says so. */
+  /** Call it when the last term has ended in order. Resolves when the end of the request to stop is saved. */
   stopped(): Promise<void>;
 }
 

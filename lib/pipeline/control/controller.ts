@@ -92,7 +92,7 @@ export class Controller {
     }
   }
 
-  /** Resolves when the running requests of a verb have ended, as their rows say. */
+  /** Resolves when the running requests of a verb have ended, and their ends are saved. */
   async settled(verb: string): Promise<void> {
     const running = [...this.#running.values()].filter(({ request }) => request.verb === verb);
     await Promise.all(running.map(({ done }) => done));

@@ -1,4 +1,4 @@
-/** A pause of a stream: as it is saved with the position, and when it ends by itself. Pure. */
+/** A pause of a stream: as it is saved with the position, and when it ends without a request. Pure. */
 import type { OplogReach } from "../status/events.ts";
 import { durationText } from "../../util/text.ts";
 import { HEADROOM_PART } from "../../sink/metadata/status_view.ts";

@@ -83,7 +83,7 @@ export interface ControlledStream {
   /** Documents a second that `verify` in the relay reads at most, set by `rate`; 0 for no limit. */
   verifyRate: number;
   /**
-   * Runs a task between two batches, while nothing else is applied; again if other settings ended the term meanwhile. While
+   * Runs a task between two batches, while nothing else is applied; again if the term ended before it did. While
    * the stream is paused, a long verb waits until it is resumed. @throws RefusedError for an immediate verb while the stream
    * is paused
    */

@@ -49,7 +49,7 @@ export type RequestChange = Partial<
 >;
 
 const WRITES = { writes: true };
-/** Of a request that says nothing else. */
+/** The time until a request without `expires_at` expires. */
 const EXPIRES_MS = 3_600_000;
 const OPEN = "coalesce(state, 'asked') IN ('asked', 'running')";
 

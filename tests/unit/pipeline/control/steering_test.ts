@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { BSON } from "mongodb";
+import { pauseText } from "../../../../lib/pipeline/control/pause.ts";
+import { Steering, type SteeringDeps } from "../../../../lib/pipeline/control/steering.ts";
+import {
+  type BetweenBatches,
+  type BetweenTerms,
+  RefusedError,
+} from "../../../../lib/pipeline/control/verb.ts";
+import { QUIET } from "../../../../lib/util/log.ts";
+import { fakeClock } from "../../../support/fake_clock.ts";
+
+const PAUSE = { since: 1, reason: null, resumeAt: null, resume: "auto" } as const;
+const T = new BSON.Timestamp({ t: 1_800_000_000, i: 3 });
+
+/** A stream whose terms end at once when they are told to. */
+function steered(paused: string | null = null) {
+  const clock = fakeClock();
+  const ended: string[] = [];
+  const events: string[] = [];
+  const state = { token: null, snapshot: null, origin: null, barrier: null, paused };
+  const position = {
+    state,
+    save: (change: Partial<typeof state>) => Promise.resolve(void Object.assign(state, change)),
+  };
+  const deps = {
+    emit: ({ type }: { readonly type: string }) => events.push(type),
+    log: QUIET,
+    clock,
+    position,
+    endTerm: () => ended.push("term"),
+    settings: () => ({}),
+    oplog: () => Promise.reject(new Error("hidden")),
+    mongodbClock: clock,
+  };
+  const steering = new Steering(deps as unknown as SteeringDeps);
+  const relay = new AbortController();
+  const request = new AbortController();
+  const place = { signal: relay.signal };
+  return {
+    steering,
+    state,
+    ended,
+    events,
+    relay,
+    request,
+    immediate: steering.streamFor("immediate", request.signal),
+    long: steering.streamFor("long", request.signal),
+    betweenTerms: () => steering.runApart(place as BetweenTerms),
+    betweenBatches: (signal = relay.signal) => steering.runBetween({ signal } as BetweenBatches),
+  };
+}
+
+Deno.test("Steering pauses between two terms, and goes on when it is resumed", async () => {
+  const { steering, immediate, state, ended, events, betweenTerms } = steered();
+  const pausing = immediate.pause(PAUSE);
+  await Promise.resolve();
+  const waiting = betweenTerms();
+  await pausing;
+  assert.deepEqual([steering.isPaused, ended, state.paused], [true, ["term"], pauseText(PAUSE)]);
+  await assert.rejects(immediate.between(() => Promise.resolve(1)), RefusedError);
+  await immediate.resume("asked for");
+  await waiting;
+  assert.deepEqual([steering.isPaused, state.paused, events], [false, null, ["paused", "resumed"]]);
+});
+
+Deno.test("Steering starts paused if a pause was saved, and ends the wait with the relay", async () => {
+  const { steering, relay, betweenTerms, events } = steered(pauseText(PAUSE));
+  assert.ok(steering.isPaused);
+  const waiting = betweenTerms();
+  relay.abort();
+  await waiting;
+  assert.deepEqual(events, ["paused"]);
+});
+
+Deno.test("Steering runs a task between two batches, and again if its term has ended meanwhile", async () => {
+  const { long, betweenBatches } = steered();
+  const term = new AbortController();
+  let runs = 0;
+  const done = long.between(() => {
+    if (runs++ > 0) return Promise.resolve("done");
+    term.abort();
+    return Promise.reject(new Error("the settings were replaced"));
+  });
+  await betweenBatches(term.signal);
+  await betweenBatches();
+  assert.deepEqual([await done, runs], ["done", 2]);
+});
+
+Deno.test("Steering gives a task's error to its request, and drops the tasks of a cancelled one", async () => {
+  const { long, request, betweenBatches } = steered();
+  const failing = assert.rejects(long.between(() => Promise.reject(new Error("no"))), /no/);
+  await betweenBatches();
+  await failing;
+  const cancelled = assert.rejects(long.between(() => assert.fail("it runs")), /cancelled/);
+  request.abort(new Error("cancelled"));
+  await betweenBatches();
+  await cancelled;
+});
+
+Deno.test("Steering stops at a time, and resolves to it after the last term", async () => {
+  const { steering, long, immediate, ended } = steered();
+  const stopping = long.stop(T);
+  assert.deepEqual([steering.until, steering.isStopping, ended], [T, false, ["term"]]);
+  await assert.rejects(immediate.pause(PAUSE), /about to stop/);
+  await assert.rejects(immediate.stop("now"), /already/);
+  steering.stopped();
+  assert.equal(await stopping, T);
+});
+
+Deno.test("Steering goes on without an end after a stop was cancelled, or failed", async () => {
+  const [one, other] = [steered(), steered()];
+  const cancelled = assert.rejects(one.long.stop(T), /cancelled/);
+  one.request.abort(new Error("cancelled"));
+  await cancelled;
+  const failed = assert.rejects(other.long.stop(T), /too old/);
+  assert.ok(other.steering.failStop(new Error("too old")));
+  await failed;
+  for (const { steering, ended } of [one, other]) {
+    assert.deepEqual([steering.until, ended], [undefined, ["term", "term"]]);
+    assert.equal(steering.failStop(new Error("another")), false);
+  }
+});
