@@ -8,6 +8,7 @@
 import type { ControlRequest, ControlRequests, RequestState } from "../../sink/metadata/control_requests.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
+import { firstLine } from "../../util/text.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Emit } from "../status/events.ts";
 import { endOfParts, hasEnded, partsOfRequest, type Step, stepsOf, wholeOfRequest } from "./request_order.ts";
@@ -174,7 +175,7 @@ export class Controller {
       verb,
       id,
       state,
-      message,
+      message: firstLine(message),
       asked_by: askedBy,
     });
     emit({ type: "requestChanged", request: { ...request, state, message } });
