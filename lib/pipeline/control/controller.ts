@@ -226,6 +226,8 @@ export class Controller {
     const own = partsOfRequest(named, stream).find((part) => part.stream === stream)?.id ?? named;
     const request = await requests.find(own) ?? await requests.find(named);
     if (!request) throw new RefusedError(`No request has this id: ${named}`);
+    // It may be this one, which would wait for itself.
+    if (request.verb === "cancel") throw new RefusedError(`A cancel cannot be cancelled: ${named}`);
     const running = this.#running.get(request.id);
     if (running) {
       running.cancel.abort(new CancelledError("It was cancelled"));
