@@ -1,8 +1,9 @@
 /** The options of `ctl`, and the arguments that its verbs have in the control table. */
 import { BSON } from "../bson/library.ts";
 import { UsageError } from "../util/errors.ts";
-import { type OptionTable, prefixed } from "./option.ts";
+import { flagOf, type OptionTable, prefixed } from "./option.ts";
 import type { Values } from "./parsers.ts";
+import type { Given } from "./read.ts";
 import { CRATEDB, FILE } from "./relay_options.ts";
 
 const REQUEST = {
@@ -148,6 +149,13 @@ export function argumentsOf(
   if (verb === "verify") return { collection: values.collection, repair: values.differences === "repair" };
   const given = Object.keys(ARGUMENTS[verb]).map((name) => [name, jsonOf(values[name])] as const);
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
+/** What is given for the stream: without the arguments of the verb, whose flags a relay has with another meaning. */
+export function givenForStream(verb: CtlVerb, given: Given): Given {
+  const own = Object.keys(ARGUMENTS[verb]).map(flagOf);
+  const flags = Object.entries(given.flags ?? {}).filter(([flag]) => !own.includes(flag));
+  return { ...given, flags: Object.fromEntries(flags) };
 }
 
 function jsonOf(value: unknown): unknown {

@@ -8,6 +8,7 @@
 import type { ControlRequest, ControlRequests, RequestState } from "../../sink/metadata/control_requests.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
+import { firstLine } from "../../util/text.ts";
 import type { Logger } from "../../util/log.ts";
 import type { Emit } from "../status/events.ts";
 import { endOfParts, hasEnded, partsOfRequest, type Step, stepsOf, wholeOfRequest } from "./request_order.ts";
@@ -174,7 +175,7 @@ export class Controller {
       verb,
       id,
       state,
-      message,
+      message: firstLine(message),
       asked_by: askedBy,
     });
     emit({ type: "requestChanged", request: { ...request, state, message } });
@@ -225,6 +226,8 @@ export class Controller {
     const own = partsOfRequest(named, stream).find((part) => part.stream === stream)?.id ?? named;
     const request = await requests.find(own) ?? await requests.find(named);
     if (!request) throw new RefusedError(`No request has this id: ${named}`);
+    // It may be this one, which would wait for itself.
+    if (request.verb === "cancel") throw new RefusedError(`A cancel cannot be cancelled: ${named}`);
     const running = this.#running.get(request.id);
     if (running) {
       running.cancel.abort(new CancelledError("It was cancelled"));

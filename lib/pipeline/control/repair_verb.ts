@@ -21,7 +21,11 @@ function idOf(hex: unknown): RowKey["id"] {
   if (typeof hex !== "string" || !/^(?:[0-9a-f]{2})+$/i.test(hex)) {
     throw new RangeError("has an id that is not hex digits");
   }
-  return fieldsByName(bytesFromHex(hex)).get("_id");
+  try {
+    return fieldsByName(bytesFromHex(hex)).get("_id");
+  } catch {
+    throw new RangeError("has an id that is not BSON");
+  }
 }
 
 export const repairVerb: Verb = {

@@ -4,7 +4,7 @@ import { type EventKind, type RecordedEvent, recordedEvent } from "../../sink/me
 import { HEADROOM_PART } from "../../sink/metadata/status_view.ts";
 import type { Clock } from "../../util/clock.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import { durationText } from "../../util/text.ts";
+import { durationText, firstLine } from "../../util/text.ts";
 import { describe } from "./describe_error.ts";
 import { type Emit, type Listener, on } from "./events.ts";
 import { FRESH_MS } from "./stream_lag.ts";
@@ -145,7 +145,7 @@ export function eventRecorder({ stream, clock, emit }: {
       if (state === "running") running.add(id);
       else running.delete(id);
       const who = askedBy === null ? "" : ` of ${askedBy}`;
-      const [first = ""] = message?.split("\n", 1) ?? []; // Further lines may have documents.
+      const first = firstLine(message ?? "");
       const what = `The request ${verb}${who} ${text}${first === "" ? "" : `: ${first}`}`;
       record(kind, what, { id, verb, state, asked_by: askedBy });
     },

@@ -37,6 +37,7 @@ function controlling({ stream = "shop.*", streams = 1, requests = requestsInMemo
       },
     },
   };
+  const logged: unknown[] = [];
   const controller = new Controller({
     requests,
     verbs,
@@ -44,11 +45,11 @@ function controlling({ stream = "shop.*", streams = 1, requests = requestsInMemo
     stream,
     countStreams: () => Promise.resolve(streams),
     emit: (event) => events.push(event),
-    log: QUIET,
+    log: { ...QUIET, info: (_, fields) => logged.push(fields?.message) },
     clock: { wait: () => Promise.resolve() },
     signal: relay.signal,
   });
-  return { controller, requests, done, events, relay, open };
+  return { controller, requests, done, events, relay, open, logged };
 }
 
 Deno.test("Controller executes requests in order, each once", async () => {
@@ -62,6 +63,20 @@ Deno.test("Controller executes requests in order, each once", async () => {
   assert.equal(requests.rows.get("a")?.message, "noted 1");
   const states = events.flatMap((each) => each.type === "requestChanged" ? [each.request.state] : []);
   assert.deepEqual(states, ["running", "done", "running", "done"]);
+});
+
+Deno.test("Controller logs only the first line of a message: the others may have values of documents", async () => {
+  const { controller, requests, logged } = controlling();
+  requests.put({ id: "a", verb: "note", arguments: { text: "1 different\n  amount: document 241" } });
+  await controller.poll();
+  assert.deepEqual(logged, ["noted 1 different"]);
+});
+
+Deno.test("Controller refuses a cancel that names itself", async () => {
+  const { controller, requests } = controlling();
+  requests.put({ id: "a", verb: "cancel", arguments: { id: "a" } });
+  await controller.poll();
+  assert.deepEqual(requests.ends, ["a refused"]);
 });
 
 Deno.test("Controller does not execute again what a stale query returns", async () => {
