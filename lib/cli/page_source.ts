@@ -5,7 +5,8 @@ import type { Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import type { Control } from "../monitor/control_route.ts";
 import { ControlRequests } from "../sink/metadata/control_requests.ts";
-import { collectionsIn, type CollectionStatus } from "../status/stream_status.ts";
+import type { CollectionStatus } from "../sink/metadata/status_view.ts";
+import { collectionsIn } from "../status/stream_status.ts";
 import type { Clock } from "../util/clock.ts";
 
 const INTERVAL_MS = 5_000;

@@ -1,7 +1,7 @@
 /** A receiver of events: a URL, or a program that is run without a shell. */
 import { spawn } from "node:child_process";
 import { EVENT_KINDS, type EventKind, type RecordedEvent } from "../sink/metadata/event_log.ts";
-import { messageOf } from "../util/errors.ts";
+import { messageOf, UsageError } from "../util/errors.ts";
 
 export interface Hook {
   readonly url?: string;
@@ -43,10 +43,26 @@ export async function send(hook: Hook, message: Message, signal: AbortSignal): P
 async function post(url: string, body: string, signal: AbortSignal): Promise<Response> {
   const headers = { "Content-Type": "application/json" };
   try {
-    return await fetch(url, { method: "POST", headers, body, signal });
+    return await fetch(url, { method: "POST", headers, body, signal, redirect: "manual" });
   } catch (error) {
     throw new Error(maskWebhook(messageOf(error instanceof Error ? error.cause ?? error : error)));
   }
+}
+
+interface DenoPermissions {
+  querySync(of: { readonly name: "run"; readonly command: string }): { readonly state: string };
+}
+
+/** Node.js has no such permissions. @throws UsageError if Deno may not run the program, as with its permissions for production */
+export function checkMayRun(
+  program: string,
+  permissions = (globalThis as { readonly Deno?: { readonly permissions: DenoPermissions } }).Deno
+    ?.permissions,
+): void {
+  if (!permissions || permissions.querySync({ name: "run", command: program }).state === "granted") return;
+  throw new UsageError(`Deno may not run ${program}, which is the exec of a hook`, {
+    hint: `Start with: deno run -P=production --allow-run=${program} … Or use url instead of exec.`,
+  });
 }
 
 const run = ([program = "", ...rest]: readonly string[], body: string, signal: AbortSignal) =>

@@ -4,9 +4,9 @@ import type { RecordedEvent } from "../sink/metadata/event_log.ts";
 import { type Clock, SYSTEM_CLOCK, waitAtMost } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { type Hook, hookName, kindsOf, type Message, send as sendOnce } from "./hook.ts";
+import { checkMayRun, type Hook, hookName, kindsOf, type Message, send as sendOnce } from "./hook.ts";
 
-/** The shortest time between two messages of a stream and kind. */
+/** The shortest time between two messages of a kind. */
 const INTERVAL_MS = 15 * 60_000;
 const TRIES = 3;
 const TRY_LIMIT_MS = 5_000;
@@ -22,9 +22,13 @@ interface HooksOptions {
   readonly send?: typeof sendOnce;
 }
 
-/** Reports the first event of a stream and kind at once, and the newest of those that follow 15 minutes later. */
+/**
+ * Reports the first event of a kind at once, and the newest of those that follow 15 minutes later.
+ * @throws UsageError if Deno may not run a program
+ */
 export function openHooks(hooks: readonly Hook[], options: HooksOptions) {
   const { log, onFailure, clock = SYSTEM_CLOCK, send = sendOnce } = options;
+  for (const { exec: [program] = [] } of hooks) if (program !== undefined) checkMayRun(program);
   const closing = new AbortController();
   const { signal } = closing;
   const sending = new Set<Promise<void>>();
@@ -46,24 +50,23 @@ export function openHooks(hooks: readonly Hook[], options: HooksOptions) {
   };
   const listenerOf = (hook: Hook) => {
     const kinds = kindsOf(hook);
-    /** Of each stream and kind of the last 15 minutes. */
-    const held = new Map<string, { newest?: RecordedEvent; suppressed: number }>();
-    const report = (key: string, event: RecordedEvent, suppressed: number) => {
-      held.set(key, { suppressed: -1 });
-      const delivery = deliver(hook, { ...event, suppressed }).finally(() => sending.delete(delivery));
+    /** Those of the last 15 minutes, with the newest event that waits, and how many it stands for. */
+    const held = new Map<string, Message | undefined>();
+    const report = (message: Message) => {
+      held.set(message.kind, undefined);
+      const delivery = deliver(hook, message).finally(() => sending.delete(delivery));
       sending.add(delivery);
       clock.wait(INTERVAL_MS, { signal }).then(() => {
-        const { newest, suppressed = 0 } = held.get(key) ?? {};
-        held.delete(key);
-        if (newest) report(key, newest, suppressed);
+        const next = held.get(message.kind);
+        held.delete(message.kind);
+        if (next) report(next);
       }, () => {}); // The process ends.
     };
     return (event: RecordedEvent) => {
-      const key = `${event.kind} ${event.stream}`;
-      const before = held.get(key);
-      if (!kinds.includes(event.kind)) return;
-      if (before) held.set(key, { newest: event, suppressed: before.suppressed + 1 });
-      else report(key, event, 0);
+      const { kind } = event;
+      if (!kinds.includes(kind)) return;
+      if (held.has(kind)) held.set(kind, { ...event, suppressed: (held.get(kind)?.suppressed ?? -1) + 1 });
+      else report({ ...event, suppressed: 0 });
     };
   };
   const listeners = hooks.map(listenerOf);

@@ -1,6 +1,7 @@
 /** `--listen`: metrics, health and status of a relay over HTTP. */
 import type { FollowedStream, RelayEvent } from "../pipeline/status/events.ts";
 import type { RelayStatus } from "../pipeline/status/relay_status.ts";
+import type { CollectionStatus } from "../sink/metadata/status_view.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { visible } from "../util/text.ts";
@@ -10,7 +11,7 @@ import { type Answer, type ListenAddress, type RunningServer, serve, textAnswer 
 import { PAGE } from "./page/page.ts";
 import { recentEvents } from "./recent_events.ts";
 import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./relay_metrics.ts";
-import { statusReport, type StoredCollection } from "./status_report.ts";
+import { statusReport } from "./status_report.ts";
 
 export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "versions"> {
   readonly listen: ListenAddress;
@@ -20,7 +21,7 @@ export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "vers
   /** The settings in effect of each stream, by its name, without secrets. @default {none are shown} */
   readonly settings?: () => unknown;
   /** The collections of a stream as CrateDB has them. @param name as of `streams` @default {nothing} */
-  readonly stored?: (stream: FollowedStream, name: string) => ReadonlyMap<string, StoredCollection>;
+  readonly stored?: (stream: FollowedStream, name: string) => ReadonlyMap<string, CollectionStatus>;
   /** @default {`/control` does not exist} */
   readonly control?: Control | undefined;
   /** @default {the system's} */

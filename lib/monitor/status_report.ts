@@ -7,28 +7,20 @@ import {
   on,
   sumOf,
 } from "../pipeline/status/events.ts";
+import { healthOf } from "../pipeline/status/health.ts";
 import { proofOf } from "../pipeline/status/proof.ts";
 import { columnsOf, type StatusSource } from "../pipeline/status/relay_status.ts";
-import type { STATUS_FIELDS } from "../sink/metadata/status_view.ts";
+import type { CollectionStatus, STATUS_FIELDS } from "../sink/metadata/status_view.ts";
 import type { Clock } from "../util/clock.ts";
 import { namespaceText } from "../util/namespace.ts";
-import { healthOf } from "./health.ts";
 import { History } from "./history.ts";
-
-/** What CrateDB has of a collection. */
-export interface StoredCollection {
-  readonly collection: string;
-  readonly dead_letters: number;
-  readonly verified: string | null;
-  readonly verified_to: string | null;
-}
 
 export interface ReportDeps {
   readonly clock: Pick<Clock, "now" | "monotonic">;
   /** In milliseconds. */
   readonly maxLag: () => number;
   /** The collections as CrateDB has them, by name. @default {nothing} */
-  readonly stored?: ((stream: FollowedStream) => ReadonlyMap<string, StoredCollection>) | undefined;
+  readonly stored?: ((stream: FollowedStream) => ReadonlyMap<string, CollectionStatus>) | undefined;
 }
 
 /**
@@ -42,7 +34,10 @@ type ReportedFields = Record<"schema" | typeof STATUS_FIELDS[number], unknown>;
  * IN: {current: {phase: "following", lag: 25, upserts: 80, deletes: 10, …}}, leaseTaken({schema: "doc", stream: "shop.* -> …"})
  * OUT: {schema: "doc", stream: "shop.* -> …", phase: "following", lag_ms: 25, rows: 90, …}
  */
-export function statusReport(status: StatusSource, { clock, maxLag, stored = () => new Map() }: ReportDeps) {
+export function statusReport(
+  status: StatusSource,
+  { clock, maxLag, stored: storedOf = () => new Map() }: ReportDeps,
+) {
   /** Undefined until both databases are connected. */
   let stream: FollowedStream | undefined;
   let pausedFor: string | null = null;
@@ -69,12 +64,13 @@ export function statusReport(status: StatusSource, { clock, maxLag, stored = () 
     },
   });
   const collections = () => {
-    const known = stream ? stored(stream) : new Map<string, StoredCollection>();
+    const known = stream ? storedOf(stream) : new Map<string, CollectionStatus>();
     return [...changes].flatMap(([collection, { table, state, since }]) => {
       if (!state) return [];
       const { name, reason = null, hint = null } = state;
       const { upserts, deletes, overflowed, deadLetters } = written.get(collection) ?? NO_COUNTS;
-      const { dead_letters = deadLetters, verified = null, verified_to = null } = known.get(collection) ?? {};
+      const { dead_letters = deadLetters, verified = null, verified_to = null, documents: stored = null } =
+        known.get(collection) ?? {};
       const { documents = null, total = null } = reading.get(collection) ?? {};
       const isRead = name === "snapshot";
       const rate = isRead ? history.rateOf(collection) : null;
@@ -86,6 +82,7 @@ export function statusReport(status: StatusSource, { clock, maxLag, stored = () 
         hint,
         since: timeText(since),
         rows: upserts + deletes,
+        documents: documents ?? stored,
         overflowed,
         dead_letters,
         snapshot_done: isRead ? documents : null,
@@ -102,34 +99,25 @@ export function statusReport(status: StatusSource, { clock, maxLag, stored = () 
   const report = () => {
     const { current } = status;
     const all = collections();
-    const now = clock.now();
-    const deadLetters = all.reduce((sum, { dead_letters }) => sum + dead_letters, 0);
     const documentRate = all.reduce((sum, { snapshot_rate_per_s: rate }) => sum + (rate ?? 0), 0);
     const snapshotLeft = documentRate > 0 && current.snapshotDone !== null
       ? 1_000 * Math.max(0, (current.snapshotTotal ?? 0) - current.snapshotDone) / documentRate
       : null;
-    const health = healthOf({
-      status: current,
-      maxLag: maxLag(),
-      now,
-      owner: stream?.owner ?? null,
-      pausedFor,
-      snapshotLeft,
-      deadLetters,
-      collections: all,
-    });
-    return {
+    const figures = {
       schema: stream?.schema ?? null,
       stream: stream?.stream ?? null,
-      ...health,
       ...columnsOf(current),
-      dead_letters: deadLetters,
-      rate_per_s: history.rate,
-      proof: proofOf(all),
+      dead_letters: all.reduce((sum, { dead_letters }) => sum + dead_letters, 0),
       owner: stream?.owner ?? null,
-      reported_at: timeText(now),
+      reported_at: timeText(clock.now()),
       saved_at: savedAt,
       collections: all,
+    };
+    return {
+      ...figures,
+      ...healthOf(figures, { maxLag: maxLag(), pausedFor, snapshotLeft }),
+      rate_per_s: history.rate,
+      proof: proofOf(all),
     } satisfies ReportedFields & Readonly<Record<string, unknown>>;
   };
   return { listen, report, history, followed: () => stream };

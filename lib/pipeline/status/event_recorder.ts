@@ -7,6 +7,7 @@ import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { durationText } from "../../util/text.ts";
 import { describe } from "./describe_error.ts";
 import { type Emit, type Listener, on } from "./events.ts";
+import { behindText, oplogText } from "./health.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 
 const HIGH_LAG_MS = 60_000;
@@ -35,7 +36,7 @@ const REQUESTS: Partial<Readonly<Record<RequestState, readonly [kind: EventKind,
  * @param stream its name until the lease is taken
  * @example
  * IN: advanced({lag: 90_000}), advanced({lag: 80_000}), advanced({lag: 15})
- * OUT: recorded({kind: "lag_high", message: "The tables are 90 s behind the collections", …}), recorded({kind: "lag_normal", …})
+ * OUT: recorded({kind: "lag_high", message: "The tables are 90 s behind MongoDB", …}), recorded({kind: "lag_normal", …})
  */
 export function eventRecorder({ stream, clock, emit }: {
   readonly stream: string;
@@ -77,8 +78,8 @@ export function eventRecorder({ stream, clock, emit }: {
     if (lag === null || (isLate ? lag > FRESH_MS : lag <= HIGH_LAG_MS)) return;
     isLate = !isLate;
     const details = { lag_ms: lag };
-    if (isLate) record("lag_high", `The tables are ${durationText(lag)} behind the collections`, details);
-    else record("lag_normal", "The tables are no longer behind the collections", details);
+    if (isLate) record("lag_high", behindText(lag), details);
+    else record("lag_normal", "The tables are no longer behind MongoDB", details);
   };
 
   return on({
@@ -132,10 +133,7 @@ export function eventRecorder({ stream, clock, emit }: {
       const left = isGrowing || clusterTime === null ? Infinity : Math.max(0, clusterTime - oldest);
       const isLow = left < window / HEADROOM_PART;
       if (isLow && !isOplogLow) {
-        const text = `The oplog passes the position in ${
-          durationText(left)
-        }: after that, a new snapshot is needed`;
-        record("oplog_low", text, { left_ms: left, window_ms: window });
+        record("oplog_low", oplogText(left), { left_ms: left, window_ms: window });
       }
       isOplogLow = isLow;
     },
