@@ -1,6 +1,7 @@
 /** `--listen`: metrics, health and status of a relay over HTTP. */
-import type { FollowedStream, RelayEvent } from "../pipeline/status/events.ts";
+import { type FollowedStream, on, type RelayEvent } from "../pipeline/status/events.ts";
 import type { RelayStatus } from "../pipeline/status/relay_status.ts";
+import type { RecordedEvent } from "../sink/metadata/event_log.ts";
 import type { CollectionStatus } from "../sink/metadata/status_view.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
@@ -9,9 +10,8 @@ import { type Control, controlRoute } from "./control_route.ts";
 import { SAMPLE_MS } from "./history.ts";
 import { type Answer, type ListenAddress, type RunningServer, serve, textAnswer } from "./http_server.ts";
 import { PAGE } from "./page/page.ts";
-import { recentEvents } from "./recent_events.ts";
 import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./relay_metrics.ts";
-import { statusReport } from "./status_report.ts";
+import { type Report, statusReport } from "./status_report.ts";
 
 export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "versions"> {
   readonly listen: ListenAddress;
@@ -21,7 +21,7 @@ export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "vers
   /** The settings in effect of each stream, by its name, without secrets. @default {none are shown} */
   readonly settings?: () => unknown;
   /** The collections of a stream as CrateDB has them. @param name as of `streams` @default {nothing} */
-  readonly stored?: (stream: FollowedStream, name: string) => ReadonlyMap<string, CollectionStatus>;
+  readonly stored?: (stream: FollowedStream, name: string) => readonly CollectionStatus[];
   /** @default {`/control` does not exist} */
   readonly control?: Control | undefined;
   /** @default {the system's} */
@@ -46,22 +46,21 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
     const known = stored && ((followed: FollowedStream) => stored(followed, name));
     return [each, { name, ...statusReport(status, { clock, maxLag, stored: known }) }];
   }));
-  const recent = recentEvents();
-  const all = () => Array.from(reports.values(), ({ report }) => report());
-  const statusText = forASecond(clock, () => jsonText(streams.length === 1 ? all()[0] : all()));
-  const eventsText = forASecond(clock, () => JSON.stringify(recent.report()));
-  // All viewers ask for the same: what has been added since the last sample.
-  const viewText = forASecond(clock, (since) =>
-    JSON.stringify({
-      now: clock.now(),
-      hasControl: control !== undefined,
-      newestEvent: recent.report()[0]?.id ?? null,
-      streams: Array.from(reports.values(), ({ name, report, history }) => ({
-        name,
-        ...shortened(report()),
-        history: history.since(Number(since)),
-      })),
-    }));
+  /** Newest first. */
+  let events: readonly RecordedEvent[] = [];
+  const remember = on({ recorded: ({ event }) => events = [event, ...events].slice(0, MAX_EVENTS) });
+  const all = forASecond(clock, () => Array.from(reports.values(), ({ report }) => report()));
+  /** For the page: with the samples since its last one. */
+  const view = (since: number) => ({
+    now: clock.now(),
+    hasControl: control !== undefined,
+    newestEvent: events[0]?.id ?? null,
+    streams: Array.from(reports.values(), ({ name, history }, at) => ({
+      name,
+      ...shortened(all()[at]),
+      history: history.since(since),
+    })),
+  });
   const steered = (wanted: string | undefined) => {
     const found = Array.from(reports.values(), ({ name, followed }) => ({ name, followed: followed() }))
       .filter((each) => wanted === undefined || wanted === each.name || wanted === each.followed?.stream);
@@ -82,11 +81,12 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
     "/status": {
       get: (query) => {
         const since = query.get("since");
-        return jsonAnswer(since === null ? statusText("") : viewText(since));
+        if (since !== null) return jsonAnswer(view(Number(since)));
+        return jsonAnswer(streams.length === 1 ? all()[0] : all(), 2);
       },
     },
-    "/events": { get: () => jsonAnswer(eventsText("")) },
-    "/settings": { get: () => jsonAnswer(jsonText(settings())) },
+    "/events": { get: () => jsonAnswer(events) },
+    "/settings": { get: () => jsonAnswer(settings(), 2) },
     ...control && { "/control": controlRoute(control, steered) },
   });
   const closed = new AbortController();
@@ -97,7 +97,7 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
     listen: (event, stream = streams[0]) => {
       metrics.listen(event, stream);
       reports.get(stream)?.listen(event);
-      recent.listen(event);
+      remember(event);
     },
     [Symbol.asyncDispose]: () => {
       closed.abort();
@@ -113,32 +113,26 @@ async function sampleUntil(signal: AbortSignal, sample: () => void, clock: Pick<
   }
 }
 
-/** The most texts that are kept: viewers that have begun at different times ask for different ones. */
-const MAX_TEXTS = 20;
-
-/** Makes each text at most once a second, for any number of viewers. */
-function forASecond(clock: Pick<Clock, "monotonic">, make: (key: string) => string): (key: string) => string {
-  const made = new Map<string, { readonly text: string; readonly at: number }>();
-  return (key) => {
-    const now = clock.monotonic();
-    const known = made.get(key);
-    if (known && now - known.at < 1_000) return known.text;
-    if (made.size >= MAX_TEXTS) made.clear();
-    const text = make(key);
-    made.set(key, { text, at: now });
-    return text;
+/** Makes a value at most once a second, for any number of viewers. */
+function forASecond<Value>(clock: Pick<Clock, "monotonic">, make: () => Value): () => Value {
+  let made: { readonly value: Value; readonly at: number } | undefined;
+  return () => {
+    const at = clock.monotonic();
+    if (!made || at - made.at >= 1_000) made = { value: make(), at };
+    return made.value;
   };
 }
 
+/** Events of all streams together that are kept. */
+const MAX_EVENTS = 100;
 const SHOWN_COLLECTIONS = 200;
 
 /** Has at most so many collections: first those that need attention. */
-function shortened<Report extends { readonly collections: readonly { readonly state: string }[] }>(
-  all: Report,
-) {
-  const { following = [], ...others } = Object.groupBy(all.collections, ({ state }) => state);
-  const collections = [...Object.values(others).flat(), ...following].slice(0, SHOWN_COLLECTIONS);
-  return { ...all, collections, more_collections: all.collections.length - collections.length };
+function shortened(all: Report | undefined) {
+  const { following = [], ...others } = Object.groupBy(all?.collections ?? [], ({ state }) => state);
+  const every = [...Object.values(others).flat(), ...following];
+  const collections = every.slice(0, SHOWN_COLLECTIONS);
+  return { ...all, collections, more_collections: every.length - collections.length };
 }
 
 const asked = (streams: readonly MonitoredStream[], stream: string | null): readonly MonitoredStream[] =>
@@ -176,6 +170,8 @@ export function readiness(status: RelayStatus, maxLag: number) {
   return { isReady, why: `${phase}, ${lag / 1_000} s behind${excess}` };
 }
 
-const jsonText = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-
-const jsonAnswer = (body: string): Answer => ({ status: 200, type: "application/json; charset=utf-8", body });
+const jsonAnswer = (value: unknown, indent = 0): Answer => ({
+  status: 200,
+  type: "application/json; charset=utf-8",
+  body: `${JSON.stringify(value, null, indent)}\n`,
+});

@@ -19,8 +19,8 @@ export interface ReportDeps {
   readonly clock: Pick<Clock, "now" | "monotonic">;
   /** In milliseconds. */
   readonly maxLag: () => number;
-  /** The collections as CrateDB has them, by name. @default {nothing} */
-  readonly stored?: ((stream: FollowedStream) => ReadonlyMap<string, CollectionStatus>) | undefined;
+  /** The collections as CrateDB has them. @default {nothing} */
+  readonly stored?: ((stream: FollowedStream) => readonly CollectionStatus[]) | undefined;
 }
 
 /**
@@ -36,7 +36,7 @@ type ReportedFields = Record<"schema" | typeof STATUS_FIELDS[number], unknown>;
  */
 export function statusReport(
   status: StatusSource,
-  { clock, maxLag, stored: storedOf = () => new Map() }: ReportDeps,
+  { clock, maxLag, stored: storedOf = () => [] }: ReportDeps,
 ) {
   /** Undefined until both databases are connected. */
   let stream: FollowedStream | undefined;
@@ -45,7 +45,7 @@ export function statusReport(
   const changes = new Map<string, CollectionChange>();
   const reading = new Map<string, { readonly documents: number; readonly total: number | null }>();
   const written = new Map<string, Counts>();
-  const history = new History(status, clock);
+  const history = new History(status, clock, reading);
   const timeText = (time: number) => new Date(time).toISOString();
   const listen = on({
     standingBy: (event) => stream = event,
@@ -53,18 +53,14 @@ export function statusReport(
     paused: ({ reason }) => pausedFor = reason,
     positionSaved: () => savedAt = timeText(clock.now()),
     collectionChanged: (change) => changes.set(namespaceText(change.namespace), change),
-    collectionRead: ({ namespace, documents, total }) => {
-      const name = namespaceText(namespace);
-      reading.set(name, { documents, total });
-      history.count(name, documents);
-    },
+    collectionRead: ({ namespace, ...read }) => reading.set(namespaceText(namespace), read),
     tableWritten: (write) => {
       const name = namespaceText(write.namespace);
       written.set(name, sumOf(written.get(name) ?? NO_COUNTS, write));
     },
   });
   const collections = () => {
-    const known = stream ? storedOf(stream) : new Map<string, CollectionStatus>();
+    const known = new Map((stream ? storedOf(stream) : []).map((each) => [each.collection, each]));
     return [...changes].flatMap(([collection, { table, state, since }]) => {
       if (!state) return [];
       const { name, reason = null, hint = null } = state;
@@ -122,3 +118,5 @@ export function statusReport(
   };
   return { listen, report, history, followed: () => stream };
 }
+
+export type Report = ReturnType<ReturnType<typeof statusReport>["report"]>;
