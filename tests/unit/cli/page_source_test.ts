@@ -26,9 +26,7 @@ function setUp() {
       }
       return { rows: sql.includes("ORDER BY stream") ? [ROW] : [], count: 0 };
     },
-    async [Symbol.asyncDispose]() {
-      seen.closed++;
-    },
+    [Symbol.asyncDispose]: () => Promise.resolve(void seen.closed++),
   };
   const source = new PageSource(() => parseSinkUrl("crate://a"), clock, () => {
     seen.opened++;

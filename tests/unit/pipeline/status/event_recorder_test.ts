@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { eventRecorder } from "../../../../lib/pipeline/status/event_recorder.ts";
-import type { RelayEvent } from "../../../../lib/pipeline/status/events.ts";
+import { emitter, type RelayEvent } from "../../../../lib/pipeline/status/events.ts";
+import { StatusTracker } from "../../../../lib/pipeline/status/status_tracker.ts";
 import type { RecordedEvent } from "../../../../lib/sink/metadata/event_log.ts";
 import type { ControlRequest } from "../../../../lib/sink/metadata/control_requests.ts";
 import { UserError } from "../../../../lib/util/errors.ts";
@@ -28,8 +29,10 @@ const REQUEST: ControlRequest = {
 function recording() {
   const clock = fakeClock();
   const events: RecordedEvent[] = [];
-  const listen = eventRecorder({
+  const status = new StatusTracker(clock);
+  const recorder = eventRecorder({
     stream: "shop.*",
+    status,
     clock,
     emit: (event) => event.type === "recorded" && events.push(event.event),
   });
@@ -38,7 +41,7 @@ function recording() {
     /** The events that follow from these, as texts. */
     record: (...given: readonly RelayEvent[]) => {
       events.length = 0;
-      given.forEach(listen);
+      given.forEach(emitter(status.listen, recorder));
       return events.map(({ kind, severity, message }) => `${severity} ${kind}: ${message}`);
     },
     events,
