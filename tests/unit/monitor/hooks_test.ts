@@ -6,10 +6,10 @@ import {
   type Hook,
   maskWebhook,
   type Message,
+  openHooks,
   parseWebhook,
   send,
-} from "../../../lib/monitor/hook.ts";
-import { openHooks } from "../../../lib/monitor/hooks.ts";
+} from "../../../lib/monitor/hooks.ts";
 import { type EventKind, recordedEvent } from "../../../lib/sink/metadata/event_log.ts";
 import type { UsageError } from "../../../lib/util/errors.ts";
 import { QUIET } from "../../../lib/util/log.ts";
