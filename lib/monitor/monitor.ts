@@ -49,18 +49,19 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
   /** Newest first. */
   let events: readonly RecordedEvent[] = [];
   const remember = on({ recorded: ({ event }) => events = [event, ...events].slice(0, MAX_EVENTS) });
-  const all = forASecond(clock, () => Array.from(reports.values(), ({ report }) => report()));
+  const all = forASecond(clock, (_: undefined) => Array.from(reports.values(), ({ report }) => report()));
   /** For the page: with the samples since its last one. */
-  const view = (since: number) => ({
-    now: clock.now(),
-    hasControl: control !== undefined,
-    newestEvent: events[0]?.id ?? null,
-    streams: Array.from(reports.values(), ({ name, history }, at) => ({
-      name,
-      ...shortened(all()[at]),
-      history: history.since(since),
-    })),
-  });
+  const view = forASecond(clock, (since: string) =>
+    jsonAnswer({
+      now: clock.now(),
+      hasControl: control !== undefined,
+      newestEvent: events[0]?.id ?? null,
+      streams: Array.from(reports.values(), ({ name, history }, at) => ({
+        name,
+        ...shortened(all(undefined)[at]),
+        history: history.since(Number(since)),
+      })),
+    }));
   const steered = (wanted: string | undefined) => {
     const found = Array.from(reports.values(), ({ name, followed }) => ({ name, followed: followed() }))
       .filter((each) => wanted === undefined || wanted === each.name || wanted === each.followed?.stream);
@@ -81,8 +82,9 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
     "/status": {
       get: (query) => {
         const since = query.get("since");
-        if (since !== null) return jsonAnswer(view(Number(since)));
-        return jsonAnswer(streams.length === 1 ? all()[0] : all(), 2);
+        if (since !== null) return view(since);
+        const found = all(undefined);
+        return jsonAnswer(found.length === 1 ? found[0] : found, 2);
       },
     },
     "/events": { get: () => jsonAnswer(events) },
@@ -113,12 +115,12 @@ async function sampleUntil(signal: AbortSignal, sample: () => void, clock: Pick<
   }
 }
 
-/** Makes a value at most once a second, for any number of viewers. */
-function forASecond<Value>(clock: Pick<Clock, "monotonic">, make: () => Value): () => Value {
-  let made: { readonly value: Value; readonly at: number } | undefined;
-  return () => {
+/** Makes a value at most once a second, for any number of viewers that ask with the same key. */
+function forASecond<Key, Value>(clock: Pick<Clock, "monotonic">, make: (key: Key) => Value) {
+  let made: { readonly key: Key; readonly value: Value; readonly at: number } | undefined;
+  return (key: Key): Value => {
     const at = clock.monotonic();
-    if (!made || at - made.at >= 1_000) made = { value: make(), at };
+    if (!made || made.key !== key || at - made.at >= 1_000) made = { key, value: make(key), at };
     return made.value;
   };
 }

@@ -1,4 +1,5 @@
 /** The answer of `/status` for a stream, from its status, its events, and what CrateDB has of its collections. */
+import type { CollectionState } from "../pipeline/collections/collection_state.ts";
 import {
   type CollectionChange,
   type Counts,
@@ -42,7 +43,10 @@ export function statusReport(
   let stream: FollowedStream | undefined;
   let pausedFor: string | null = null;
   let savedAt: string | null = null;
-  const changes = new Map<string, CollectionChange>();
+  const changes = new Map<
+    string,
+    Pick<CollectionChange, "table" | "since"> & { readonly state: CollectionState }
+  >();
   const reading = new Map<string, { readonly documents: number; readonly total: number | null }>();
   const written = new Map<string, Counts>();
   const history = new History(status, clock, reading);
@@ -52,7 +56,11 @@ export function statusReport(
     leaseTaken: (event) => stream = event,
     paused: ({ reason }) => pausedFor = reason,
     positionSaved: () => savedAt = timeText(clock.now()),
-    collectionChanged: (change) => changes.set(namespaceText(change.namespace), change),
+    collectionChanged: ({ namespace, table, state, since }) => {
+      const name = namespaceText(namespace);
+      if (state) changes.set(name, { table, state, since });
+      else [changes, reading, written].forEach((each) => each.delete(name));
+    },
     collectionRead: ({ namespace, ...read }) => reading.set(namespaceText(namespace), read),
     tableWritten: (write) => {
       const name = namespaceText(write.namespace);
@@ -61,8 +69,7 @@ export function statusReport(
   });
   const collections = () => {
     const known = new Map((stream ? storedOf(stream) : []).map((each) => [each.collection, each]));
-    return [...changes].flatMap(([collection, { table, state, since }]) => {
-      if (!state) return [];
+    return [...changes].map(([collection, { table, state, since }]) => {
       const { name, reason = null, hint = null } = state;
       const { upserts, deletes, overflowed, deadLetters } = written.get(collection) ?? NO_COUNTS;
       const { dead_letters = deadLetters, verified = null, verified_to = null, documents: stored = null } =
@@ -70,7 +77,7 @@ export function statusReport(
       const { documents = null, total = null } = reading.get(collection) ?? {};
       const isRead = name === "snapshot";
       const rate = isRead ? history.rateOf(collection) : null;
-      return [{
+      return {
         collection,
         table,
         state: name,
@@ -89,7 +96,7 @@ export function statusReport(
           : null,
         verified,
         verified_to,
-      }];
+      };
     });
   };
   const report = () => {

@@ -129,3 +129,19 @@ Deno.test("the page and `status --watch` show the same figures and the same warn
     assert.deepEqual(text.slice(2, 2 + told.length), told);
   }
 });
+
+Deno.test("statusReport() forgets a collection that is no longer followed", () => {
+  const { listen, report } = statusReport({ current: STATUS }, {
+    clock: { now: () => NOW, monotonic: () => NOW },
+    maxLag: () => 60_000,
+  });
+  const changed = (state: CollectionChange["state"]) =>
+    listen({ type: "collectionChanged", ...changeOf("orders", state) });
+  changed({ name: "following" });
+  const { namespace } = changeOf("orders", undefined);
+  listen({ type: "tableWritten", namespace, upserts: 5, deletes: 0, overflowed: 0, deadLetters: 0 });
+  changed(undefined);
+  assert.deepEqual(report().collections, []);
+  changed({ name: "following" });
+  assert.equal(report().collections[0]?.rows, 0);
+});
