@@ -7,8 +7,7 @@
 import type { BSON } from "mongodb";
 import { Collections } from "../pipeline/collections/collections.ts";
 import { follow } from "../pipeline/loop/follow.ts";
-import type { Verbs } from "../pipeline/control/controller.ts";
-import type { BetweenBatches } from "../pipeline/control/verb.ts";
+import type { BetweenBatches, Verbs } from "../pipeline/control/verb.ts";
 import type { Steering } from "../pipeline/control/steering.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
 import { type Emit, emitter, on, type RelayEvent } from "../pipeline/status/events.ts";

@@ -1,12 +1,12 @@
 /** Reads the control table of a stream, as long as this process has the lease. */
 import { partsOfStream } from "../key/stream_name.ts";
-import { Controller, type ControllerDeps, type Verbs } from "../pipeline/control/controller.ts";
+import { Controller, type ControllerDeps } from "../pipeline/control/controller.ts";
 import { lettersVerb } from "../pipeline/control/letters_verb.ts";
 import { OWN_VERBS } from "../pipeline/control/own_verbs.ts";
 import { repairVerb } from "../pipeline/control/repair_verb.ts";
 import { snapshotVerb } from "../pipeline/control/snapshot_verb.ts";
 import { Steering, type SteeringDeps } from "../pipeline/control/steering.ts";
-import type { BetweenTerms } from "../pipeline/control/verb.ts";
+import type { BetweenTerms, Verbs } from "../pipeline/control/verb.ts";
 import { oplogReach } from "../pipeline/status/oplog_watch.ts";
 import type { CountingTransport } from "../sink/connection/lost_writes.ts";
 import { fenced, retrying } from "../sink/connection/wrappers.ts";
@@ -62,7 +62,7 @@ export function openControl(deps: StreamControlDeps): StreamControl {
     signal,
     requests: new ControlRequests(transport, names, aliasesOf(names.stream, name)),
     verbs: { ...OWN_VERBS, snapshot: snapshotVerb, letters: lettersVerb, repair: repairVerb, ...verbs },
-    streamFor: (kind, signal) => steering.streamFor(kind, signal),
+    streamFor: (signal) => steering.streamFor(signal),
     stream: names.stream,
     countStreams: async () => {
       const tables = [{ schema: names.schema, name: "cdc_position" }];

@@ -6,13 +6,13 @@ for (
   const [verb, given, message] of [
     ["pause", { until: "now" }, /Unknown argument: until/],
     ["pause", { reason: 7 }, /reason is no text: 7/],
-    ["pause", { resume: "later" }, /neither auto nor never: later/],
-    ["pause", { resumeAt: "tomorrow" }, /resumeAt is neither now, nor a time.*: tomorrow/],
+    ["pause", { resume: "later" }, /resume is not one of auto, never: "later"/],
+    ["pause", { resumeAt: "tomorrow" }, /resumeAt is neither now, nor a time.*: "tomorrow"/],
     ["resume", { id: 1 }, /Unknown argument: id/],
     ["rate", {}, /rate needs snapshot or verify/],
     ["rate", { snapshot: -1 }, /no whole number of at least 0: -1/],
     ["rate", { verify: "fast" }, /no whole number of at least 0: "fast"/],
-    ["stop", { at: "midnight" }, /at is neither now, nor a time.*: midnight/],
+    ["stop", { at: "midnight" }, /at is neither now, nor a time.*: "midnight"/],
     ["reload", {}, /started without a file/],
   ] as const
 ) {
