@@ -15,6 +15,7 @@ import { readPositions } from "../sink/metadata/saved_position.ts";
 import type { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { operationTimeOf } from "../source/connection/cluster_time.ts";
 import type { Clock } from "../util/clock.ts";
+import { unlessAborted } from "../util/concurrency.ts";
 import type { Connections } from "./connect.ts";
 import type { StreamSettings } from "./stream_settings.ts";
 
@@ -35,6 +36,8 @@ interface StreamControlDeps
 
 export interface StreamControl extends AsyncDisposable {
   readonly steering: Steering;
+  /** Resolves when the requests that a killed relay has begun go on, or the term ends. Call it before the first term. */
+  begun(term: AbortSignal): Promise<void>;
   /** Call it between two terms. Resolves when the next one may begin, or the stream ends. */
   betweenTerms(): Promise<void>;
   /** Call it when the last term has ended in order. Resolves when the end of the request to stop is saved. */
@@ -73,6 +76,7 @@ export function openControl(deps: StreamControlDeps): StreamControl {
   const running = controller.run();
   return {
     steering,
+    begun: (term) => unlessAborted(controller.begun, term).catch(() => {}),
     betweenTerms() {
       const parts: BetweenTerms = {
         settings: settings.current.settings,

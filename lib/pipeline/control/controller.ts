@@ -43,6 +43,7 @@ export class Controller {
   readonly #deps: ControllerDeps;
   readonly #verbs: Verbs;
   readonly #running = new Map<string, Running>();
+  readonly #begun = Promise.withResolvers<void>();
   /** Requests that have ended, and may still look open to a query. */
   readonly #ended = new Set<string>();
 
@@ -52,6 +53,11 @@ export class Controller {
       ...deps.verbs,
       cancel: verbOf("cancel", "immediate", ({ id }) => () => this.#cancel(id)),
     };
+  }
+
+  /** Resolved after the first look at the table: what a killed relay has begun is known. */
+  get begun(): Promise<void> {
+    return this.#begun.promise;
   }
 
   /** Polls the table once a second, until the signal is aborted. */
@@ -73,6 +79,7 @@ export class Controller {
         }
         isFailing = true;
       }
+      this.#begun.resolve();
       await clock.wait(POLL_INTERVAL_MS, { signal }).catch(() => {});
     }
     await Promise.all([...this.#running.values()].map(({ done }) => done));

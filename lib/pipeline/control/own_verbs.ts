@@ -50,8 +50,9 @@ const stop = verbOf("stop", "long", ({ at }) => async ({ stream, isResumed }) =>
   if (at !== "now") {
     if (stream.settings.snapshot === "only") throw new RefusedError("The stream ends with its snapshot.");
     assertRuns(stream);
-    const now = await stream.timeNow();
-    if (!isResumed && at.lte(now)) {
+    // The first term of the next relay must not begin before this.
+    const now = isResumed ? undefined : await stream.timeNow();
+    if (now && at.lte(now)) {
       throw new RefusedError(`${clusterTimeText(at)} is over: MongoDB is at ${clusterTimeText(now)}`);
     }
     const { token } = stream.state;
