@@ -9,6 +9,7 @@ import type { ControlRequest, ControlRequests, RequestState } from "../../sink/m
 import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
+import { partsOfStream } from "../../key/stream_name.ts";
 import type { Emit } from "../status/events.ts";
 import { endOfParts, hasEnded, partsOfRequest, type Step, stepsOf, wholeOfRequest } from "./request_order.ts";
 import { CancelledError, type ControlledStream, RefusedError, type Run, type Verbs } from "./verb.ts";
@@ -219,8 +220,10 @@ export class Controller {
     const { requests, stream } = this.#deps;
     const own = partsOfRequest(named, stream).find((part) => part.stream === stream)?.id ?? named;
     const request = await requests.find(own) ?? await requests.find(named);
-    const isOwn = request && (request.stream === null || requests.names.includes(request.stream));
-    if (!isOwn) throw new RefusedError(`No request to this stream has this id: ${named}`);
+    const names = [null, partsOfStream(stream).whole, ...requests.names];
+    if (!request || !names.includes(request.stream)) {
+      throw new RefusedError(`No request to this stream has this id: ${named}`);
+    }
     const running = this.#running.get(request.id);
     if (running) {
       running.cancel.abort(new CancelledError("It was cancelled"));

@@ -8,7 +8,7 @@ import { clusterTimeOf, savedToken, timeOf } from "../../source/stream/resume_to
 import { messageOf } from "../../util/errors.ts";
 import { type OplogReach } from "../status/events.ts";
 import { unlessAborted } from "../../util/concurrency.ts";
-import { endOfPause, parsePause, type Pause, pauseText } from "./pause.ts";
+import { endOfPause, type Pause } from "./pause.ts";
 import { type BetweenBatches, type BetweenTerms, type ControlledStream, RefusedError } from "./verb.ts";
 
 export interface SteeringDeps
@@ -44,7 +44,7 @@ export class Steering {
 
   constructor(deps: SteeringDeps) {
     this.#deps = deps;
-    this.#pause = parsePause(deps.position.state.paused);
+    this.#pause = JSON.parse(deps.position.state.paused ?? "null") ?? undefined;
   }
 
   get isPaused(): boolean {
@@ -162,7 +162,7 @@ export class Steering {
     if (this.#stop) {
       throw new RefusedError("The stream is about to stop.", { hint: "Cancel that request first." });
     }
-    await this.#deps.position.save({ paused: pauseText(pause) });
+    await this.#deps.position.save({ paused: JSON.stringify(pause) });
     const isRunning = !this.#pause;
     this.#pause = pause;
     if (isRunning) this.#quiet = Promise.withResolvers();

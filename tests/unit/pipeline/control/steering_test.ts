@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
-import { pauseText } from "../../../../lib/pipeline/control/pause.ts";
 import { Steering, type SteeringDeps } from "../../../../lib/pipeline/control/steering.ts";
 import type { BetweenBatches, BetweenTerms } from "../../../../lib/pipeline/control/verb.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
@@ -52,14 +51,14 @@ Deno.test("Steering pauses between two terms, and goes on when it is resumed", a
   await Promise.resolve();
   const waiting = betweenTerms();
   await pausing;
-  assert.deepEqual([steering.isPaused, ended, state.paused], [true, ["term"], pauseText(PAUSE)]);
+  assert.deepEqual([steering.isPaused, ended, state.paused], [true, ["term"], JSON.stringify(PAUSE)]);
   await stream.resume("asked for");
   await waiting;
   assert.deepEqual([steering.isPaused, state.paused, events], [false, null, ["paused", "resumed"]]);
 });
 
 Deno.test("Steering starts paused if a pause was saved, and ends the wait with the relay", async () => {
-  const { steering, relay, betweenTerms, events } = steered(pauseText(PAUSE));
+  const { steering, relay, betweenTerms, events } = steered(JSON.stringify(PAUSE));
   assert.ok(steering.isPaused);
   const waiting = betweenTerms();
   relay.abort();
@@ -121,5 +120,5 @@ Deno.test("Steering ends the wait for a pause with the relay, which may end befo
   const pausing = assert.rejects(stream.pause(PAUSE), /the relay ends/);
   request.abort(new Error("the relay ends"));
   await pausing;
-  assert.equal(state.paused, pauseText(PAUSE));
+  assert.equal(state.paused, JSON.stringify(PAUSE));
 });
