@@ -46,7 +46,10 @@ function controlling({ stream = "shop.*", streams = 1, requests = requestsInMemo
     countStreams: () => Promise.resolve(streams),
     emit: (event) => events.push(event),
     log: { ...QUIET, info: (message, fields) => logged.push(message, JSON.stringify(fields)) },
-    clock: { wait: () => Promise.resolve() },
+    clock: {
+      wait: (_, { signal } = {}) =>
+        new Promise((resolve) => signal?.addEventListener("abort", () => resolve())),
+    },
     signal: relay.signal,
   });
   return { controller, requests, done, events, logged, relay, open };
@@ -197,4 +200,14 @@ Deno.test("Controller puts the first line of a message into log and events, as o
   const messages = events.flatMap((each) => each.type === "requestChanged" ? [each.request.message] : []);
   assert.deepEqual(messages, [null, "noted one"]);
   assert.doesNotMatch(logged.join(), /secret/);
+});
+
+Deno.test("Controller has begun when what a killed relay has begun goes on", async () => {
+  const { controller, requests, relay, done } = controlling();
+  requests.put({ id: "a", verb: "long", state: "running" });
+  const running = controller.run();
+  await controller.begun;
+  assert.deepEqual(done, ["long"]);
+  relay.abort(new Error("told to stop"));
+  await running;
 });
