@@ -17,7 +17,7 @@ export interface Hook {
   readonly kinds?: readonly EventKind[];
 }
 
-/** An event, and the number of those of its stream and kind that were not sent before it. */
+/** An event, and the number of those of its kind that were not sent before it. */
 export type Message = RecordedEvent & { readonly suppressed: number };
 
 const kindsOf = ({ kinds }: Hook): readonly string[] =>
