@@ -121,6 +121,7 @@ async function run(connections: Connections, settings: StreamSettings, context: 
         askAtStart(side, { ...parts, isFirst: position.state.token === null });
         const own = { schema: names.metadataSchema, stream: names.stream };
         control = context.closing.use(openControl({ ...parts, settings, names: own, position }));
+        await control.begun;
       }
       // A standby may have waited for long.
       if (control?.steering.isPaused) settings.replace(settings.current);

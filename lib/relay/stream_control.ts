@@ -35,6 +35,8 @@ interface StreamControlDeps
 
 export interface StreamControl extends AsyncDisposable {
   readonly steering: Steering;
+  /** Wait for it before anything is applied: a stop at a time may have begun before this start. */
+  readonly begun: Promise<void>;
   /** Call it between two terms. Resolves when the next one may begin, or the stream ends. */
   betweenTerms(): Promise<void>;
   /** Call it when the last term has ended in order. Resolves when the end of the request to stop is saved. */
@@ -73,6 +75,7 @@ export function openControl(deps: StreamControlDeps): StreamControl {
   const running = controller.run();
   return {
     steering,
+    begun: controller.begun,
     betweenTerms() {
       const parts: BetweenTerms = {
         settings: settings.current.settings,

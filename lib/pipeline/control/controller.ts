@@ -47,10 +47,16 @@ export class Controller {
   readonly #running = new Map<string, Running>();
   /** Requests that have ended, and may still look open to a query. */
   readonly #ended = new Set<string>();
+  readonly #begun = Promise.withResolvers<void>();
 
   constructor(deps: ControllerDeps) {
     this.#deps = deps;
     this.#verbs = { ...deps.verbs, cancel: this.#cancelling };
+  }
+
+  /** Resolves when what an earlier relay has begun was begun again, unless that fails or waits for the loop. */
+  get begun(): Promise<void> {
+    return this.#begun.promise;
   }
 
   /** Polls the table once a second, until the signal is aborted. */
@@ -71,9 +77,12 @@ export class Controller {
           log.warn("The control table cannot be used: requests wait", { error: messageOf(error) });
         }
         isFailing = true;
+      } finally {
+        this.#begun.resolve();
       }
       await clock.wait(POLL_INTERVAL_MS, { signal }).catch(() => {});
     }
+    this.#begun.resolve();
     await Promise.all([...this.#running.values()].map(({ done }) => done));
   }
 
@@ -117,7 +126,9 @@ export class Controller {
       this.#deps.emit({ type: "requestChanged", request: started });
     }
     const done = this.#start(started, verb.kind, run, step.isResumed);
-    if (verb.kind === "immediate") await done;
+    if (verb.kind !== "immediate") return;
+    if (verb !== this.#cancelling) this.#begun.resolve();
+    await done;
   }
 
   #start(request: ControlRequest, kind: Verb["kind"], run: Run, isResumed: boolean): Promise<void> {
@@ -174,7 +185,7 @@ export class Controller {
       verb,
       id,
       state,
-      message,
+      message: message.split("\n", 1)[0], // Further lines may have documents.
       asked_by: askedBy,
     });
     emit({ type: "requestChanged", request: { ...request, state, message } });

@@ -111,8 +111,8 @@ const stop: Verb = {
       if (at !== "now") {
         if (stream.settings.snapshot === "only") throw new RefusedError("The stream ends with its snapshot.");
         if (stream.paused) throw new RefusedError("The stream is paused.", { hint: "Resume it first." });
-        const now = await stream.timeNow();
-        if (!isResumed && at.lte(now)) {
+        const now = isResumed ? undefined : await stream.timeNow();
+        if (now && at.lte(now)) {
           throw new RefusedError(`${clusterTimeText(at)} is over: MongoDB is at ${clusterTimeText(now)}`);
         }
         const { token } = stream.state;
@@ -120,7 +120,7 @@ const stop: Verb = {
           throw new RefusedError(`Changes after ${clusterTimeText(at)} are written already.`);
         }
       }
-      const time = await stream.stop(at);
+      const time = await stream.stop(at, { isResumed });
       const isPartial = stream.state.snapshot !== null;
       const reached = time
         ? `at ${clusterTimeText(time)}, operation time ${time.t}:${time.i}`

@@ -37,12 +37,12 @@ export async function assertFollowed(
 }
 
 async function readAll(namespace: Namespace, context: VerbContext): Promise<string> {
-  const { stream, signal, progress } = context;
+  const { stream, progress } = context;
   const undo = await stream.between(async (loop) => {
     await assertFollowed(namespace, loop);
     return await requeue(namespace, loop);
   });
-  return await undoing(undo, signal, () =>
+  return await undoing(undo, context, () =>
     until(async ({ tables, snapshot, checkpoint }) => {
       const { state, documents, retryAt } = tables.states.get(namespace);
       if (state.name === "failed" && retryAt > -Infinity) {
@@ -73,7 +73,8 @@ async function requeue(namespace: Namespace, { tables, snapshot, checkpoint }: B
   else return undefined;
   await checkpoint.save();
   if (state.name !== "following") return undefined;
-  return () => {
+  return ({ tables, snapshot }: BetweenBatches) => {
+    if (!isLeft(namespace, snapshot)) return;
     snapshot.discard(namespace);
     tables.states.move(namespace, { what: "snapshot done" });
   };
@@ -87,7 +88,7 @@ async function readMatching(
   { filter: query, rate }: { readonly filter: Document; readonly rate: number | undefined },
   context: VerbContext,
 ): Promise<string> {
-  const { request, stream, signal, progress } = context;
+  const { request, stream, progress } = context;
   const { database, collection } = namespace;
   const filter = BSON.EJSON.stringify(query, { relaxed: false });
   const add = async ({ snapshot: { filtered }, checkpoint }: BetweenBatches) => {
@@ -99,8 +100,9 @@ async function readMatching(
       ...rate !== undefined && { rate },
     });
     await checkpoint.save();
-    return { id, undo: id === request.id ? () => filtered.discard(id) : undefined };
+    return { id, undo: id === request.id ? undoOf(id) : undefined };
   };
+  const undoOf = (id: string): Undo => ({ snapshot: { filtered } }) => filtered.discard(id);
   const planned = await stream.between(async (loop) => {
     await assertFollowed(namespace, loop);
     try {
@@ -112,7 +114,7 @@ async function readMatching(
     return await add(loop);
   });
   let { id } = planned;
-  return await undoing(planned.undo, signal, () =>
+  return await undoing(planned.undo, context, () =>
     until(async (loop) => {
       const outcome = loop.snapshot.filtered.outcome(id);
       // Another term of the loop has begun since it was done.
@@ -145,12 +147,19 @@ async function until(
   }
 }
 
+/** Another term of the loop may have begun meanwhile. */
+type Undo = (loop: BetweenBatches) => void;
+
 /** Undoes what a request has begun if it is cancelled, not if the relay ends. */
-async function undoing(undo: (() => void) | undefined, signal: AbortSignal, work: () => Promise<string>) {
+async function undoing(
+  undo: Undo | undefined,
+  { stream, signal }: Pick<VerbContext, "stream" | "signal">,
+  work: () => Promise<string>,
+) {
   try {
     return await work();
   } catch (error) {
-    if (signal.reason instanceof CancelledError) undo?.();
+    if (undo && signal.reason instanceof CancelledError) stream.later(undo);
     throw error;
   }
 }

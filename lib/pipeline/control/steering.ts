@@ -4,6 +4,8 @@
  */
 import type { BSON } from "mongodb";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
+import { clusterTimeText } from "../../source/connection/cluster_time.ts";
+import { OplogHiddenError } from "../../source/stream/oplog.ts";
 import { clusterTimeOf, savedToken, timeOf } from "../../source/stream/resume_token.ts";
 import { messageOf } from "../../util/errors.ts";
 import { type OplogReach } from "../status/events.ts";
@@ -29,6 +31,8 @@ export interface SteeringDeps
 interface Stop {
   readonly at: "now" | BSON.Timestamp;
   readonly done: PromiseWithResolvers<BSON.Timestamp | undefined>;
+  /** Whether nothing newer than `at` can be in the tables. */
+  isChecked: boolean;
 }
 
 type Task<Place> = (place: Place) => Promise<void>;
@@ -98,9 +102,10 @@ export class Steering {
         this.#newTerm();
         return done;
       },
-      pause: (pause) => this.#begin(pause),
+      later: (task) => void this.#between.push((loop) => Promise.resolve(task(loop))),
+      pause: (pause) => this.#begin(pause, signal),
       resume: (why) => this.#resume(why),
-      stop: (at) => this.#end(at, signal),
+      stop: (at, { isResumed }) => this.#end({ at, isChecked: isResumed }, signal),
     };
   }
 
@@ -113,6 +118,7 @@ export class Steering {
   async runApart(parts: BetweenTerms): Promise<void> {
     while (!parts.signal.aborted) {
       for (let next = this.#apart.shift(); next; next = this.#apart.shift()) await next(parts);
+      await this.#checkStop();
       if (!this.#pause || this.#stop) return;
       this.#deps.emit({ type: "paused", reason: this.#pause.reason });
       this.#quiet.resolve();
@@ -133,6 +139,22 @@ export class Steering {
     this.#abandon(stop);
     stop.done.reject(error);
     return true;
+  }
+
+  /** The term before may have read documents until now. */
+  async #checkStop(): Promise<void> {
+    const stop = this.#stop;
+    if (!stop || stop.at === "now" || stop.isChecked) return;
+    stop.isChecked = true;
+    try {
+      const now = await this.#deps.timeNow();
+      if (now.lte(stop.at)) return;
+      throw new RefusedError(`${clusterTimeText(stop.at)} was over before the stream could prepare for it.`, {
+        hint: "Give a later time.",
+      });
+    } catch (error) {
+      this.failStop(error);
+    }
   }
 
   #abandon(stop: Stop): void {
@@ -159,8 +181,7 @@ export class Steering {
       }
     };
     queue.push(run);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    return promise;
+    return unlessAborted(signal, promise);
   }
 
   #newTerm(): void {
@@ -169,7 +190,7 @@ export class Steering {
     this.#deps.endTerm();
   }
 
-  async #begin(pause: Pause): Promise<void> {
+  async #begin(pause: Pause, signal: AbortSignal): Promise<void> {
     if (this.#stop) {
       throw new RefusedError("The stream is about to stop.", { hint: "Cancel that request first." });
     }
@@ -178,7 +199,8 @@ export class Steering {
     this.#pause = pause;
     if (isRunning) this.#quiet = Promise.withResolvers();
     this.#newTerm();
-    await this.#quiet.promise;
+    // The relay may end before.
+    await unlessAborted(signal, this.#quiet.promise);
   }
 
   async #resume(why: string): Promise<void> {
@@ -189,14 +211,13 @@ export class Steering {
     this.#newTerm();
   }
 
-  async #end(at: "now" | BSON.Timestamp, signal: AbortSignal): Promise<BSON.Timestamp | undefined> {
+  async #end(asked: Omit<Stop, "done">, signal: AbortSignal): Promise<BSON.Timestamp | undefined> {
     if (this.#stop) throw new RefusedError("Another request stops the stream already.");
     const done = Promise.withResolvers<BSON.Timestamp | undefined>();
-    const stop = this.#stop = { at, done };
-    signal.addEventListener("abort", () => done.reject(signal.reason), { once: true });
+    const stop = this.#stop = { ...asked, done };
     this.#newTerm();
     try {
-      return await done.promise;
+      return await unlessAborted(signal, done.promise);
     } catch (error) {
       this.#abandon(stop);
       throw error;
@@ -214,10 +235,13 @@ export class Steering {
     while (!woken.aborted && this.#pause) {
       const reach = canSee
         ? await oplog().catch((error) => {
-          canSee = false;
-          log.warn("The oplog cannot be read: the pause does not end before history is lost", {
-            error: messageOf(error),
-          });
+          // Otherwise MongoDB may be away, and is asked again.
+          canSee = !(error instanceof OplogHiddenError);
+          if (!canSee) {
+            log.warn("The oplog cannot be read: the pause does not end before history is lost", {
+              error: messageOf(error),
+            });
+          }
         })
         : undefined;
       if (woken.aborted) return;
@@ -240,5 +264,18 @@ export class Steering {
       hasWarned ||= end !== undefined;
       await clock.wait(WATCH_INTERVAL_MS, { signal: woken }).catch(() => {});
     }
+  }
+}
+
+/** Settles like the promise, unless the signal is aborted before. Leaves nothing at the signal. */
+async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([aborted.promise, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }

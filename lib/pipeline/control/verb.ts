@@ -90,6 +90,8 @@ export interface ControlledStream {
   between<Result>(task: (loop: BetweenBatches) => Promise<Result>): Promise<Result>;
   /** Ends the term of the loop in order, runs a task, then begins another term; or stays paused. */
   apart<Result>(task: (parts: BetweenTerms) => Promise<Result>): Promise<Result>;
+  /** Runs a task between two batches, also after the request was cancelled. Nothing waits for it, and it never throws. */
+  later(task: (loop: BetweenBatches) => void): void;
   /** Replaces settings of later terms, until the next reload of the file or the next start. */
   replace(change: Partial<RelaySettings>): void;
   /** Resolves when nothing is read any more. */
@@ -97,7 +99,10 @@ export interface ControlledStream {
   /** @param why for the log */
   resume(why: string): Promise<void>;
   /** Ends the stream, now or when everything up to a cluster time is written, and nothing after it. Resolves to the time. */
-  stop(at: "now" | BSON.Timestamp): Promise<BSON.Timestamp | undefined>;
+  stop(
+    at: "now" | BSON.Timestamp,
+    options: Pick<VerbContext, "isResumed">,
+  ): Promise<BSON.Timestamp | undefined>;
   /** MongoDB's cluster time. */
   timeNow(): Promise<BSON.Timestamp>;
 }

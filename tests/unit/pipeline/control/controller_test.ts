@@ -6,7 +6,9 @@ import { QUIET } from "../../../../lib/util/log.ts";
 import { requestsInMemory } from "../../../support/requests_in_memory.ts";
 
 /** A controller whose verbs note what they do. */
-function controlling({ stream = "shop.*", streams = 1, requests = requestsInMemory("shop.*") } = {}) {
+function controlling(
+  { stream = "shop.*", streams = 1, requests = requestsInMemory("shop.*"), log = QUIET } = {},
+) {
   const done: string[] = [];
   const events: RelayEvent[] = [];
   const relay = new AbortController();
@@ -44,7 +46,7 @@ function controlling({ stream = "shop.*", streams = 1, requests = requestsInMemo
     stream,
     countStreams: () => Promise.resolve(streams),
     emit: (event) => events.push(event),
-    log: QUIET,
+    log,
     clock: { wait: () => Promise.resolve() },
     signal: relay.signal,
   });
@@ -176,4 +178,25 @@ Deno.test("Controller has each worker execute a request to the whole stream, and
   assert.deepEqual(requests.states(), { a: "done", "a 0/2": "done", "a 1/2": "done" });
   assert.deepEqual([zero?.done, one?.done], [["1"], ["1"]]);
   assert.equal(requests.rows.get("a")?.message, "noted 1");
+});
+
+Deno.test("Controller has begun what an earlier relay had begun, when others may still wait for the loop", async () => {
+  const { controller, requests, done, relay, open } = controlling();
+  requests.put({ id: "a", verb: "long", state: "running" });
+  const running = controller.run();
+  await controller.begun;
+  assert.deepEqual(done, ["long"]);
+  relay.abort();
+  open.resolve();
+  await running;
+});
+
+Deno.test("Controller logs the first line of a message: others may have documents", async () => {
+  const logged: unknown[] = [];
+  const log = { ...QUIET, info: (_: string, fields: unknown) => void logged.push(fields) };
+  const { controller, requests } = controlling({ log });
+  requests.put({ id: "a", verb: "note", arguments: { text: "one\nof a document" } });
+  await controller.poll();
+  assert.match(JSON.stringify(logged), /noted one"/);
+  assert.doesNotMatch(JSON.stringify(logged), /of a document/);
 });

@@ -70,6 +70,7 @@ function relay(state = "following") {
         cancel.signal.throwIfAborted();
         return await task(loop);
       },
+      later: (task: (loop: BetweenBatches) => void) => task(loop),
     },
   } as unknown as VerbContext;
   /** Resolves when the request waits. */

@@ -7,18 +7,21 @@ import {
   type BetweenTerms,
   RefusedError,
 } from "../../../../lib/pipeline/control/verb.ts";
+import { OplogHiddenError } from "../../../../lib/source/stream/oplog.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
 
 const PAUSE = { since: 1, reason: null, resumeAt: null, resume: "auto" } as const;
+const ASKED = { isResumed: false };
 const T = new BSON.Timestamp({ t: 1_800_000_000, i: 3 });
+const AFTER_T = new BSON.Timestamp({ t: T.t, i: 4 });
 
 /** A stream whose terms end at once when they are told to. */
-function steered(paused: string | null = null) {
+function steered(paused: string | null = null, more: Partial<SteeringDeps> = {}) {
   const clock = fakeClock();
   const ended: string[] = [];
   const events: string[] = [];
-  const state = { token: null, snapshot: null, origin: null, barrier: null, paused };
+  const state = { token: null as string | null, snapshot: null, origin: null, barrier: null, paused };
   const position = {
     state,
     save: (change: Partial<typeof state>) => Promise.resolve(void Object.assign(state, change)),
@@ -30,8 +33,10 @@ function steered(paused: string | null = null) {
     position,
     endTerm: () => ended.push("term"),
     settings: () => ({}),
-    oplog: () => Promise.reject(new Error("hidden")),
+    oplog: () => Promise.reject(new OplogHiddenError("hidden")),
     mongodbClock: clock,
+    timeNow: () => Promise.resolve(new BSON.Timestamp({ t: T.t - 1, i: 1 })),
+    ...more,
   };
   const steering = new Steering(deps as unknown as SteeringDeps);
   const relay = new AbortController();
@@ -39,6 +44,7 @@ function steered(paused: string | null = null) {
   const place = { signal: relay.signal };
   return {
     steering,
+    clock,
     state,
     ended,
     events,
@@ -100,20 +106,20 @@ Deno.test("Steering gives a task's error to its request, and drops the tasks of 
 
 Deno.test("Steering stops at a time, and resolves to it after the last term", async () => {
   const { steering, long, immediate, ended } = steered();
-  const stopping = long.stop(T);
+  const stopping = long.stop(T, ASKED);
   assert.deepEqual([steering.until, steering.isStopping, ended], [T, false, ["term"]]);
   await assert.rejects(immediate.pause(PAUSE), /about to stop/);
-  await assert.rejects(immediate.stop("now"), /already/);
+  await assert.rejects(immediate.stop("now", ASKED), /already/);
   steering.stopped();
   assert.equal(await stopping, T);
 });
 
 Deno.test("Steering goes on without an end after a stop was cancelled, or failed", async () => {
   const [one, other] = [steered(), steered()];
-  const cancelled = assert.rejects(one.long.stop(T), /cancelled/);
+  const cancelled = assert.rejects(one.long.stop(T, ASKED), /cancelled/);
   one.request.abort(new Error("cancelled"));
   await cancelled;
-  const failed = assert.rejects(other.long.stop(T), /too old/);
+  const failed = assert.rejects(other.long.stop(T, ASKED), /too old/);
   assert.ok(other.steering.failStop(new Error("too old")));
   await failed;
   for (const { steering, ended } of [one, other]) {
@@ -121,3 +127,49 @@ Deno.test("Steering goes on without an end after a stop was cancelled, or failed
     assert.equal(steering.failStop(new Error("another")), false);
   }
 });
+
+Deno.test("Steering ends a pause that has not begun, and tasks of an ended request, with the request", async () => {
+  const { immediate, long, request } = steered();
+  const pausing = assert.rejects(immediate.pause(PAUSE), /the relay ends/);
+  request.abort(new Error("the relay ends"));
+  await pausing;
+  await assert.rejects(long.between(() => assert.fail("it runs")), /the relay ends/);
+});
+
+Deno.test("Steering runs a later task although its request was cancelled", async () => {
+  const { long, request, betweenBatches } = steered();
+  const done: string[] = [];
+  request.abort(new Error("cancelled"));
+  long.later(() => void done.push("undone"));
+  await betweenBatches();
+  assert.deepEqual(done, ["undone"]);
+});
+
+Deno.test("Steering resumes before history is lost, also after MongoDB was away", async () => {
+  const reach = { oldest: T.t * 1_000 - 1, window: 3_600_000, isGrowing: false };
+  const answers = [() => Promise.reject(new Error("no primary")), () => Promise.resolve(reach)];
+  const { steering, clock, state, betweenTerms } = steered(pauseText(PAUSE), {
+    oplog: () => answers.shift()?.() ?? assert.fail("it is resumed"),
+  });
+  state.token = BSON.ByteUtils.toHex(BSON.serialize({ _data: `82${T.t.toString(16)}00000003` }));
+  const waiting = betweenTerms();
+  while (clock.waits === 0) await new Promise((resolve) => setTimeout(resolve));
+  assert.ok(steering.isPaused);
+  clock.pass(1_000);
+  await waiting;
+  assert.equal(steering.isPaused, false);
+});
+
+for (const isResumed of [false, true]) {
+  const what = isResumed ? "keeps a stop that began before this start" : "gives up a stop";
+  Deno.test(`Steering ${what} if its time is over before the last term`, async () => {
+    const { steering, long, betweenTerms } = steered(null, { timeNow: () => Promise.resolve(AFTER_T) });
+    const stopping = long.stop(T, { isResumed });
+    const ended = isResumed ? undefined : assert.rejects(stopping, /was over before/);
+    await betweenTerms();
+    await ended;
+    assert.equal(steering.until, isResumed ? T : undefined);
+    steering.stopped();
+    if (isResumed) await stopping;
+  });
+}
