@@ -88,16 +88,17 @@ const rate: Verb = {
     if (snapshot === undefined && verify === undefined) {
       throw new RefusedError("rate needs snapshot or verify: documents a second, 0 for no limit");
     }
-    return async ({ stream }) => {
+    return ({ stream }) => {
       if (verify !== undefined) stream.verifyRate = verify;
       if (snapshot !== undefined) {
         stream.replace({ snapshotRate: snapshot });
-        if (!stream.paused) await stream.between((loop) => Promise.resolve(loop.snapshot.limit(snapshot)));
+        // Later requests do not wait for a batch, which an absent MongoDB does not bring.
+        stream.later((loop) => loop.snapshot.limit(snapshot));
       }
       const rates = Object.entries({ snapshot, verify }).flatMap(([name, value]) =>
         value === undefined ? [] : [`${name} ${value === 0 ? "without a limit" : `${value} documents/s`}`]
       );
-      return `Rate: ${rates.join(", ")}; until the next reload or start.`;
+      return Promise.resolve(`Rate: ${rates.join(", ")}; until the next reload or start.`);
     };
   },
 };

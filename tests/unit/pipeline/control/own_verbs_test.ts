@@ -30,3 +30,16 @@ Deno.test("reload is refused with the reason why the file cannot be used", async
   assert.match(await reloadVerb(() => []).read({})(none), /reloaded/);
   await assert.rejects(async () => await reloadVerb(() => ["line 3: nonsense"]).read({})(none), /line 3/);
 });
+
+Deno.test("rate replaces the limit without a wait for the next batch", async () => {
+  const limits: number[] = [];
+  const loop = { snapshot: { limit: (rate: number) => void limits.push(rate) } };
+  const stream = {
+    replace: (change: unknown) => assert.deepEqual(change, { snapshotRate: 50 }),
+    between: () => assert.fail("it waits"),
+    later: (task: (place: typeof loop) => void) => task(loop),
+  };
+  const message = await OWN_VERBS.rate?.read({ snapshot: 50 })({ stream } as unknown as VerbContext);
+  assert.match(message ?? "", /snapshot 50 documents\/s/);
+  assert.deepEqual(limits, [50]);
+});
