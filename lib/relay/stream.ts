@@ -7,8 +7,7 @@
 import type { BSON } from "mongodb";
 import { Collections } from "../pipeline/collections/collections.ts";
 import { follow } from "../pipeline/loop/follow.ts";
-import type { Verbs } from "../pipeline/control/controller.ts";
-import type { BetweenBatches } from "../pipeline/control/verb.ts";
+import type { BetweenBatches, Verbs } from "../pipeline/control/verb.ts";
 import type { Steering } from "../pipeline/control/steering.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
 import { type Emit, emitter, on, type RelayEvent } from "../pipeline/status/events.ts";
@@ -121,7 +120,7 @@ async function run(connections: Connections, settings: StreamSettings, context: 
         askAtStart(side, { ...parts, isFirst: position.state.token === null });
         const own = { schema: names.metadataSchema, stream: names.stream };
         control = context.closing.use(openControl({ ...parts, settings, names: own, position }));
-        await control.begun;
+        await control.begun(term.signal);
       }
       // A standby may have waited for long.
       if (control?.steering.isPaused) settings.replace(settings.current);

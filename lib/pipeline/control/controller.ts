@@ -9,18 +9,17 @@ import type { ControlRequest, ControlRequests, RequestState } from "../../sink/m
 import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
+import { partsOfStream } from "../../key/stream_name.ts";
 import type { Emit } from "../status/events.ts";
 import { endOfParts, hasEnded, partsOfRequest, type Step, stepsOf, wholeOfRequest } from "./request_order.ts";
-import { CancelledError, type ControlledStream, RefusedError, type Run, type Verb } from "./verb.ts";
-
-/** The verbs by name. Those that need more than the pipeline are added by who runs the stream. */
-export type Verbs = Readonly<Record<string, Verb>>;
+import { CancelledError, type ControlledStream, RefusedError, type Run, type Verbs } from "./verb.ts";
+import { verbOf } from "./verb_arguments.ts";
 
 export interface ControllerDeps {
-  readonly requests: Pick<ControlRequests, "add" | "open" | "save" | "find" | "show">;
+  readonly requests: Pick<ControlRequests, "names" | "add" | "open" | "save" | "find" | "show">;
   readonly verbs: Verbs;
   /** The stream as one request steers it, until its signal is aborted. */
-  readonly streamFor: (kind: Verb["kind"], signal: AbortSignal) => ControlledStream;
+  readonly streamFor: (signal: AbortSignal) => ControlledStream;
   readonly stream: string;
   /** Counts the streams in the schema, each with all its workers. */
   readonly countStreams: () => Promise<number>;
@@ -45,16 +44,19 @@ export class Controller {
   readonly #deps: ControllerDeps;
   readonly #verbs: Verbs;
   readonly #running = new Map<string, Running>();
+  readonly #begun = Promise.withResolvers<void>();
   /** Requests that have ended, and may still look open to a query. */
   readonly #ended = new Set<string>();
-  readonly #begun = Promise.withResolvers<void>();
 
   constructor(deps: ControllerDeps) {
     this.#deps = deps;
-    this.#verbs = { ...deps.verbs, cancel: this.#cancelling };
+    this.#verbs = {
+      ...deps.verbs,
+      cancel: verbOf("cancel", "immediate", ({ id }) => () => this.#cancel(id)),
+    };
   }
 
-  /** Resolves when what an earlier relay has begun was begun again, unless that fails or waits for the loop. */
+  /** Resolved after the first look at the table: what a killed relay has begun is known. */
   get begun(): Promise<void> {
     return this.#begun.promise;
   }
@@ -77,12 +79,10 @@ export class Controller {
           log.warn("The control table cannot be used: requests wait", { error: messageOf(error) });
         }
         isFailing = true;
-      } finally {
-        this.#begun.resolve();
       }
+      this.#begun.resolve();
       await clock.wait(POLL_INTERVAL_MS, { signal }).catch(() => {});
     }
-    this.#begun.resolve();
     await Promise.all([...this.#running.values()].map(({ done }) => done));
   }
 
@@ -114,7 +114,11 @@ export class Controller {
     const verb = Object.hasOwn(this.#verbs, request.verb) ? this.#verbs[request.verb] : undefined;
     let run: Run;
     try {
-      if (!verb) throw new RefusedError(`Unknown verb: ${request.verb}.`, { hint: this.#known });
+      if (!verb) {
+        throw new RefusedError(`Unknown verb: ${request.verb}.`, {
+          hint: `Verbs: ${Object.keys(this.#verbs).sort()}.`,
+        });
+      }
       if (request.fault) throw new RefusedError(`Not executed: ${request.fault}`);
       run = verb.read(request.arguments);
     } catch (error) {
@@ -128,20 +132,18 @@ export class Controller {
       await this.#deps.requests.save(request.id, { stream: started.stream, state: "running", starts: true });
       this.#deps.emit({ type: "requestChanged", request: started });
     }
-    const done = this.#start(started, verb.kind, run, step.isResumed);
-    if (verb.kind !== "immediate") return;
-    if (verb !== this.#cancelling) this.#begun.resolve();
-    await done;
+    const done = this.#start(started, run, step.isResumed);
+    if (verb.kind === "immediate") await done;
   }
 
-  #start(request: ControlRequest, kind: Verb["kind"], run: Run, isResumed: boolean): Promise<void> {
+  #start(request: ControlRequest, run: Run, isResumed: boolean): Promise<void> {
     const cancel = new AbortController();
     const signal = AbortSignal.any([this.#deps.signal, cancel.signal]);
     const done = Promise.withResolvers<void>();
     const running: Running = { request, cancel, done: done.promise, progress: null, savedProgress: null };
     this.#running.set(request.id, running);
     const progress = (text: string) => running.progress = text;
-    const stream = this.#deps.streamFor(kind, signal);
+    const stream = this.#deps.streamFor(signal);
     const execute = async () => {
       try {
         const message = await run({ request, isResumed, stream, progress, signal });
@@ -184,14 +186,11 @@ export class Controller {
     this.#ended.add(request.id);
     await requests.show();
     const { verb, id, askedBy } = request;
-    log[state === "failed" ? "warn" : "info"]("A request has ended", {
-      verb,
-      id,
-      state,
-      message: message.split("\n", 1)[0], // Further lines may have documents.
-      asked_by: askedBy,
-    });
-    emit({ type: "requestChanged", request: { ...request, state, message } });
+    // Further lines may have documents.
+    const [text = ""] = message.split("\n", 1);
+    const fields = { verb, id, state, message: text, asked_by: askedBy };
+    log[state === "failed" ? "warn" : "info"]("A request has ended", fields);
+    emit({ type: "requestChanged", request: { ...request, state, message: text } });
     const whole = wholeOfRequest(id);
     if (whole !== undefined) await this.#gather(whole);
   }
@@ -220,25 +219,14 @@ export class Controller {
     await requests.show();
   }
 
-  get #known(): string {
-    return `Verbs: ${Object.keys(this.#verbs).sort().join(", ")}.`;
-  }
-
-  readonly #cancelling: Verb = {
-    kind: "immediate",
-    read: ({ id }) => {
-      if (typeof id !== "string") {
-        throw new RefusedError(`cancel needs the id of a request: ${JSON.stringify(id)}`);
-      }
-      return () => this.#cancel(id);
-    },
-  };
-
   async #cancel(named: string): Promise<string> {
     const { requests, stream } = this.#deps;
     const own = partsOfRequest(named, stream).find((part) => part.stream === stream)?.id ?? named;
     const request = await requests.find(own) ?? await requests.find(named);
-    if (!request) throw new RefusedError(`No request has this id: ${named}`);
+    const names = [null, partsOfStream(stream).whole, ...requests.names];
+    if (!request || !names.includes(request.stream)) {
+      throw new RefusedError(`No request to this stream has this id: ${named}`);
+    }
     const running = this.#running.get(request.id);
     if (running) {
       running.cancel.abort(new CancelledError("It was cancelled"));

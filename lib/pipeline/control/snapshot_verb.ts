@@ -2,48 +2,42 @@
 import type { Document } from "mongodb";
 import { BSON } from "../../bson/library.ts";
 import { isRefusal } from "../../source/connection/mongodb_errors.ts";
-import { parseFilter } from "../../source/documents/transform.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import { type BetweenBatches, CancelledError, RefusedError, type Verb, type VerbContext } from "./verb.ts";
-import { collectionName, documentRate, optional, readArguments } from "./verb_arguments.ts";
+import {
+  assertFollows,
+  type BetweenBatches,
+  CancelledError,
+  RefusedError,
+  type VerbContext,
+} from "./verb.ts";
+import { verbOf } from "./verb_arguments.ts";
 
 const POLL_INTERVAL_MS = 250;
 
-export const snapshotVerb: Verb = {
-  kind: "long",
-  read(given) {
-    const { collection, filter, rate } = readArguments(given, {
-      collection: collectionName,
-      filter: optional((value) => parseFilter(typeof value === "string" ? value : JSON.stringify(value))),
-      rate: optional(documentRate),
-    });
-    if (filter) return (context) => readMatching(collection, { filter, rate }, context);
-    if (rate === undefined) return (context) => readAll(collection, context);
-    throw new RefusedError("rate needs a filter.", {
-      hint: "The rate of other snapshots is that of the stream: request rate, with the argument snapshot.",
-    });
-  },
-};
+export const snapshotVerb = verbOf("snapshot", "long", ({ collection, filter, rate }) => {
+  if (filter) return (context) => readMatching(collection, { filter, rate }, context);
+  if (rate === undefined) return (context) => readAll(collection, context);
+  throw new RefusedError("rate needs a filter.", {
+    hint: "The rate of other snapshots is that of the stream: request rate, with the argument snapshot.",
+  });
+});
 
 /** @throws RefusedError for a collection that the stream does not follow, or that does not exist */
-export async function assertFollowed(
-  namespace: Namespace,
-  { settings: { scope }, causalReader }: Pick<BetweenBatches, "settings" | "causalReader">,
-): Promise<void> {
-  const name = namespaceText(namespace);
-  if (!scope.includes(namespace)) throw new RefusedError(`The stream does not follow ${name}: ${scope}`);
-  if (!await causalReader.exists(namespace)) throw new RefusedError(`MongoDB has no collection ${name}.`);
+async function assertExists(namespace: Namespace, loop: BetweenBatches): Promise<void> {
+  assertFollows(loop, namespace);
+  if (await loop.causalReader.exists(namespace)) return;
+  throw new RefusedError(`MongoDB has no collection ${namespaceText(namespace)}.`);
 }
 
 async function readAll(namespace: Namespace, context: VerbContext): Promise<string> {
   const { stream, progress } = context;
-  const undo = await stream.between(async (loop) => {
-    await assertFollowed(namespace, loop);
-    return await requeue(namespace, loop);
+  const begun = await stream.between(async (loop) => {
+    await assertExists(namespace, loop);
+    return { loop, undo: await requeue(namespace, loop) };
   });
-  return await undoing(undo, context, () =>
-    until(async ({ tables, snapshot, checkpoint }) => {
+  return await until(
+    async ({ tables, snapshot, checkpoint }) => {
       const { state, documents, retryAt } = tables.states.get(namespace);
       if (state.name === "failed" && retryAt > -Infinity) {
         throw new UserError(`The collection has failed: ${state.reason}`, {
@@ -59,7 +53,10 @@ async function readAll(namespace: Namespace, context: VerbContext): Promise<stri
       if (state.name !== "following") return undefined;
       await checkpoint.flush();
       return `Read ${documentsText(documents)} of ${namespaceText(namespace)}, and removed rows without one.`;
-    }, context));
+    },
+    begun,
+    context,
+  );
 }
 
 /** Plans the snapshot, unless it is planned: equal requests join. @returns how to undo that */
@@ -73,8 +70,7 @@ async function requeue(namespace: Namespace, { tables, snapshot, checkpoint }: B
   else return undefined;
   await checkpoint.save();
   if (state.name !== "following") return undefined;
-  return ({ tables, snapshot }: BetweenBatches) => {
-    if (!isLeft(namespace, snapshot)) return;
+  return ({ snapshot, tables }: BetweenBatches) => {
     snapshot.discard(namespace);
     tables.states.move(namespace, { what: "snapshot done" });
   };
@@ -91,34 +87,30 @@ async function readMatching(
   const { request, stream, progress } = context;
   const { database, collection } = namespace;
   const filter = BSON.EJSON.stringify(query, { relaxed: false });
+  let { id } = request;
   const add = async ({ snapshot: { filtered }, checkpoint }: BetweenBatches) => {
-    const id = filtered.add({
-      id: request.id,
-      database,
-      collection,
-      filter,
-      ...rate !== undefined && { rate },
-    });
+    id = filtered.add({ id: request.id, database, collection, filter, ...rate !== undefined && { rate } });
     await checkpoint.save();
-    return { id, undo: id === request.id ? undoOf(id) : undefined };
   };
-  const undoOf = (id: string): Undo => ({ snapshot: { filtered } }) => filtered.discard(id);
-  const planned = await stream.between(async (loop) => {
-    await assertFollowed(namespace, loop);
+  const begun = await stream.between(async (loop) => {
+    await assertExists(namespace, loop);
     try {
       await loop.reader.checkQuery(namespace, query);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       throw new RefusedError(`MongoDB refuses the filter: ${messageOf(error)}`);
     }
-    return await add(loop);
+    await add(loop);
+    return {
+      loop,
+      undo: ({ snapshot }: BetweenBatches) => id === request.id && snapshot.filtered.discard(id),
+    };
   });
-  let { id } = planned;
-  return await undoing(planned.undo, context, () =>
-    until(async (loop) => {
+  return await until(
+    async (loop) => {
       const outcome = loop.snapshot.filtered.outcome(id);
       // Another term of the loop has begun since it was done.
-      if (!outcome) ({ id } = await add(loop));
+      if (!outcome) await add(loop);
       if (outcome?.kind === "failed") {
         throw new UserError(`The snapshot was not finished: ${outcome.reason}`, {
           hint: "Rows that were written stay. Remove the cause, and request it again.",
@@ -130,36 +122,35 @@ async function readMatching(
       if (outcome.kind === "running") return undefined;
       await loop.checkpoint.flush();
       return `Read ${text} of ${namespaceText(namespace)} that match the filter.`;
-    }, context));
+    },
+    begun,
+    context,
+  );
 }
 
 const documentsText = (count: number): string => `${count} document${count === 1 ? "" : "s"}`;
 
-/** Looks between batches until it gets a message. */
-async function until(
-  look: (loop: BetweenBatches) => Promise<string | undefined>,
-  { stream, signal }: Pick<VerbContext, "stream" | "signal">,
-): Promise<string> {
-  while (true) {
-    const message = await stream.between(look);
-    if (message !== undefined) return message;
-    await stream.clock.wait(POLL_INTERVAL_MS, { signal });
-  }
+interface Begun {
+  readonly loop: BetweenBatches;
+  /** Of the present term: that of a reload or a pause is another one. */
+  readonly undo?: ((loop: BetweenBatches) => unknown) | undefined;
 }
 
-/** Another term of the loop may have begun meanwhile. */
-type Undo = (loop: BetweenBatches) => void;
-
-/** Undoes what a request has begun if it is cancelled, not if the relay ends. */
-async function undoing(
-  undo: Undo | undefined,
+/** Looks between batches until it gets a message. Undoes what it has begun if it is cancelled, not if the relay ends. */
+async function until(
+  look: (loop: BetweenBatches) => Promise<string | undefined>,
+  { loop, undo }: Begun,
   { stream, signal }: Pick<VerbContext, "stream" | "signal">,
-  work: () => Promise<string>,
-) {
+): Promise<string> {
+  let latest = loop;
   try {
-    return await work();
+    while (true) {
+      const message = await stream.between((loop) => look(latest = loop));
+      if (message !== undefined) return message;
+      await stream.clock.wait(POLL_INTERVAL_MS, { signal });
+    }
   } catch (error) {
-    if (undo && signal.reason instanceof CancelledError) stream.later(undo);
+    if (signal.reason instanceof CancelledError) undo?.(latest);
     throw error;
   }
 }

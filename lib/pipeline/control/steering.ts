@@ -9,14 +9,9 @@ import { OplogHiddenError } from "../../source/stream/oplog.ts";
 import { clusterTimeOf, savedToken, timeOf } from "../../source/stream/resume_token.ts";
 import { messageOf } from "../../util/errors.ts";
 import { type OplogReach } from "../status/events.ts";
-import { endOfPause, parsePause, type Pause, pauseText } from "./pause.ts";
-import {
-  type BetweenBatches,
-  type BetweenTerms,
-  type ControlledStream,
-  RefusedError,
-  type Verb,
-} from "./verb.ts";
+import { unlessAborted } from "../../util/concurrency.ts";
+import { endOfPause, type Pause } from "./pause.ts";
+import { type BetweenBatches, type BetweenTerms, type ControlledStream, RefusedError } from "./verb.ts";
 
 export interface SteeringDeps
   extends Pick<ControlledStream, "emit" | "log" | "clock" | "names" | "transport" | "replace" | "timeNow"> {
@@ -53,7 +48,7 @@ export class Steering {
 
   constructor(deps: SteeringDeps) {
     this.#deps = deps;
-    this.#pause = parsePause(deps.position.state.paused);
+    this.#pause = JSON.parse(deps.position.state.paused ?? "null") ?? undefined;
   }
 
   get isPaused(): boolean {
@@ -70,7 +65,7 @@ export class Steering {
   }
 
   /** The stream as one request steers it, until its signal is aborted. */
-  streamFor(kind: Verb["kind"], signal: AbortSignal): ControlledStream {
+  streamFor(signal: AbortSignal): ControlledStream {
     const { settings, ...deps } = this.#deps;
     // deno-lint-ignore no-this-alias
     const steering = this;
@@ -91,18 +86,12 @@ export class Steering {
       set verifyRate(rate) {
         steering.#verifyRate = rate;
       },
-      between: async (task) => {
-        if (kind === "immediate" && this.#pause) {
-          throw new RefusedError("The stream is paused.", { hint: "Resume it first." });
-        }
-        return await this.#queued(this.#between, task, signal);
-      },
+      between: (task) => this.#queued(this.#between, task, signal),
       apart: (task) => {
         const done = this.#queued(this.#apart, task, signal);
         this.#newTerm();
         return done;
       },
-      later: (task) => void this.#between.push((loop) => Promise.resolve(task(loop))),
       pause: (pause) => this.#begin(pause, signal),
       resume: (why) => this.#resume(why),
       stop: (at, { isResumed }) => this.#end({ at, isChecked: isResumed }, signal),
@@ -181,7 +170,7 @@ export class Steering {
       }
     };
     queue.push(run);
-    return unlessAborted(signal, promise);
+    return unlessAborted(promise, signal);
   }
 
   #newTerm(): void {
@@ -194,13 +183,12 @@ export class Steering {
     if (this.#stop) {
       throw new RefusedError("The stream is about to stop.", { hint: "Cancel that request first." });
     }
-    await this.#deps.position.save({ paused: pauseText(pause) });
+    await this.#deps.position.save({ paused: JSON.stringify(pause) });
     const isRunning = !this.#pause;
     this.#pause = pause;
     if (isRunning) this.#quiet = Promise.withResolvers();
     this.#newTerm();
-    // The relay may end before.
-    await unlessAborted(signal, this.#quiet.promise);
+    await unlessAborted(this.#quiet.promise, signal);
   }
 
   async #resume(why: string): Promise<void> {
@@ -217,7 +205,7 @@ export class Steering {
     const stop = this.#stop = { ...asked, done };
     this.#newTerm();
     try {
-      return await unlessAborted(signal, done.promise);
+      return await unlessAborted(done.promise, signal);
     } catch (error) {
       this.#abandon(stop);
       throw error;
@@ -264,18 +252,5 @@ export class Steering {
       hasWarned ||= end !== undefined;
       await clock.wait(WATCH_INTERVAL_MS, { signal: woken }).catch(() => {});
     }
-  }
-}
-
-/** Settles like the promise, unless the signal is aborted before. Leaves nothing at the signal. */
-async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort);
-  try {
-    return await Promise.race([aborted.promise, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
   }
 }

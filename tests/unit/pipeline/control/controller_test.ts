@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
-import { Controller, type Verbs } from "../../../../lib/pipeline/control/controller.ts";
-import { type ControlledStream, RefusedError } from "../../../../lib/pipeline/control/verb.ts";
+import { Controller } from "../../../../lib/pipeline/control/controller.ts";
+import { type ControlledStream, RefusedError, type Verbs } from "../../../../lib/pipeline/control/verb.ts";
 import type { RelayEvent } from "../../../../lib/pipeline/status/events.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { requestsInMemory } from "../../../support/requests_in_memory.ts";
 
 /** A controller whose verbs note what they do. */
-function controlling(
-  { stream = "shop.*", streams = 1, requests = requestsInMemory("shop.*"), log = QUIET } = {},
-) {
+function controlling({ stream = "shop.*", streams = 1, requests = requestsInMemory("shop.*") } = {}) {
   const done: string[] = [];
   const events: RelayEvent[] = [];
+  const logged: string[] = [];
   const relay = new AbortController();
   const open = Promise.withResolvers<void>();
   const verbs: Verbs = {
@@ -46,11 +45,14 @@ function controlling(
     stream,
     countStreams: () => Promise.resolve(streams),
     emit: (event) => events.push(event),
-    log,
-    clock: { wait: () => Promise.resolve() },
+    log: { ...QUIET, info: (message, fields) => logged.push(message, JSON.stringify(fields)) },
+    clock: {
+      wait: (_, { signal } = {}) =>
+        new Promise((resolve) => signal?.addEventListener("abort", () => resolve())),
+    },
     signal: relay.signal,
   });
-  return { controller, requests, done, events, relay, open };
+  return { controller, requests, done, events, logged, relay, open };
 }
 
 Deno.test("Controller executes requests in order, each once", async () => {
@@ -86,7 +88,7 @@ Deno.test("Controller executes again what a killed relay has begun", async () =>
 
 for (
   const [what, request, state, message] of [
-    ["an unknown verb", { verb: "jump" }, "refused", /Unknown verb: jump.*Verbs: cancel, long, note/],
+    ["an unknown verb", { verb: "jump" }, "refused", /Unknown verb: jump.*Verbs: cancel,long,note/],
     [
       "arguments that are not JSON",
       { verb: "note", fault: "the arguments are not JSON: {" },
@@ -180,25 +182,34 @@ Deno.test("Controller has each worker execute a request to the whole stream, and
   assert.equal(requests.rows.get("a")?.message, "noted 1");
 });
 
-Deno.test("Controller has begun what an earlier relay had begun, when others may still wait for the loop", async () => {
-  const { controller, requests, done, relay, open } = controlling();
+Deno.test("Controller cancels no request to another stream", async () => {
+  const { controller, requests } = controlling();
+  requests.put({ id: "other", verb: "long", stream: "crm.*", state: "running" });
+  requests.open = () => Promise.resolve([...requests.rows.values()].filter(({ id }) => id === "x"));
+  requests.put({ id: "x", verb: "cancel", arguments: { id: "other" } });
+  await controller.poll();
+  assert.deepEqual(requests.states(), { other: "running", x: "refused" });
+});
+
+Deno.test("Controller puts the first line of a message into log and events, as others may have documents", async () => {
+  const { controller, requests, logged, events } = controlling();
+  requests.put({ id: "a", verb: "note", arguments: { text: "one\nsecret" } });
+  await controller.poll();
+  assert.match(requests.rows.get("a")?.message ?? "", /secret/);
+  assert.match(logged.join(), /noted one/);
+  const messages = events.flatMap((each) => each.type === "requestChanged" ? [each.request.message] : []);
+  assert.deepEqual(messages, [null, "noted one"]);
+  assert.doesNotMatch(logged.join(), /secret/);
+});
+
+Deno.test("Controller has begun when what a killed relay has begun goes on", async () => {
+  const { controller, requests, relay, done } = controlling();
   requests.put({ id: "a", verb: "long", state: "running" });
   const running = controller.run();
   await controller.begun;
   assert.deepEqual(done, ["long"]);
-  relay.abort();
-  open.resolve();
+  relay.abort(new Error("told to stop"));
   await running;
-});
-
-Deno.test("Controller logs the first line of a message: others may have documents", async () => {
-  const logged: unknown[] = [];
-  const log = { ...QUIET, info: (_: string, fields: unknown) => void logged.push(fields) };
-  const { controller, requests } = controlling({ log });
-  requests.put({ id: "a", verb: "note", arguments: { text: "one\nof a document" } });
-  await controller.poll();
-  assert.match(JSON.stringify(logged), /noted one"/);
-  assert.doesNotMatch(JSON.stringify(logged), /of a document/);
 });
 
 Deno.test("Controller does not begin what somebody has ended or deleted by hand since it was read", async () => {
