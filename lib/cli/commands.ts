@@ -11,7 +11,7 @@ import {
   waitConfig,
   workloadConfig,
 } from "../config/config.ts";
-import { type CtlVerb, wordOf } from "../config/ctl_options.ts";
+import { type CtlVerb, givenForStream, wordOf } from "../config/ctl_options.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { Given } from "../config/read.ts";
 import { relayConfig } from "../config/relay_settings.ts";
@@ -61,7 +61,7 @@ function ctl(verb: CtlVerb, summary: string, examples: readonly string[]): Comma
     examples,
     ...argument !== undefined && { argument },
     run: async (given, context) => {
-      const settings = ctlConfig(verb, given, await fileGivenOf(given));
+      const settings = ctlConfig(verb, given, await fileGivenOf(givenForStream(verb, given)));
       return await (await import("./run_ctl.ts")).runCtl(settings, context);
     },
   };

@@ -2,8 +2,9 @@
 import { BSON } from "../bson/library.ts";
 import { type ArgumentTable, VERB_ARGUMENTS, type VerbName } from "../pipeline/control/verb_arguments.ts";
 import { UsageError } from "../util/errors.ts";
-import { type OptionTable, prefixed } from "./option.ts";
+import { flagOf, type OptionTable, prefixed } from "./option.ts";
 import type { Values } from "./parsers.ts";
+import type { Given } from "./read.ts";
 import { CRATEDB, FILE } from "./relay_options.ts";
 
 const REQUEST = {
@@ -96,6 +97,13 @@ export function argumentsOf(
     throw new UsageError(`ctl ${verb} needs its ${name}`, { hint: `${help}.` });
   });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+}
+
+/** What is given for the stream: without the arguments of the verb, whose flags a relay has with another meaning. */
+export function givenForStream(verb: CtlVerb, given: Given): Given {
+  const own = Object.keys(verb === "list" ? {} : VERBS[verb]).map(flagOf);
+  const flags = Object.entries(given.flags ?? {}).filter(([flag]) => !own.includes(flag));
+  return { ...given, flags: Object.fromEntries(flags) };
 }
 
 function jsonOf(value: unknown): unknown {

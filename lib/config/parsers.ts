@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { operationTime } from "../bson/operation_time.ts";
 import { parsePart } from "../key/stream_name.ts";
 import { parsePartitionBy, parseRetention } from "../mapping/partition.ts";
-import { type Hook, parseWebhook } from "../monitor/hook.ts";
+import { type Hook, parseWebhook } from "../monitor/hooks.ts";
 import { parseListenAddress } from "../monitor/http_server.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
 import { collectionOf } from "../pipeline/control/verb_arguments.ts";

@@ -69,7 +69,7 @@ export async function runStream(
   const { signal, status = new StatusTracker(pool.clock), trace = UNTRACED } = context;
   const { namesIn, sink } = settings.current.settings;
   const recording = { clock: pool.clock, log: context.log, emit: (event: RelayEvent) => emit(event) };
-  const recorder = eventRecorder({ ...recording, stream: namesIn(sink.schema).stream });
+  const recorder = eventRecorder({ ...recording, status, stream: namesIn(sink.schema).stream });
   const events = new EventWriter(recording);
   const emit = emitter(status.listen, recorder, events.listen, context.emit);
   // Closed after the end is emitted: the status written last has the end of the stream.

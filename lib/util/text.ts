@@ -96,3 +96,6 @@ function mistakes(one: string, other: string): number {
   }
   return last[other.length] ?? Infinity;
 }
+
+/** What may be shown of the message of a request: further lines may have values of documents. */
+export const firstLine = (text: string): string => text.replace(/\n.*/s, "");

@@ -8,6 +8,7 @@
 import type { ControlRequest, ControlRequests, RequestState } from "../../sink/metadata/control_requests.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
+import { firstLine } from "../../util/text.ts";
 import type { Logger } from "../../util/log.ts";
 import { partsOfStream } from "../../key/stream_name.ts";
 import type { Emit } from "../status/events.ts";
@@ -186,8 +187,7 @@ export class Controller {
     this.#ended.add(request.id);
     await requests.show();
     const { verb, id, askedBy } = request;
-    // Further lines may have documents.
-    const [text = ""] = message.split("\n", 1);
+    const text = firstLine(message);
     const fields = { verb, id, state, message: text, asked_by: askedBy };
     log[state === "failed" ? "warn" : "info"]("A request has ended", fields);
     emit({ type: "requestChanged", request: { ...request, state, message: text } });
@@ -227,6 +227,8 @@ export class Controller {
     if (!request || !names.includes(request.stream)) {
       throw new RefusedError(`No request to this stream has this id: ${named}`);
     }
+    // It may be this one, which would wait for itself.
+    if (request.verb === "cancel") throw new RefusedError(`A cancel cannot be cancelled: ${named}`);
     const running = this.#running.get(request.id);
     if (running) {
       running.cancel.abort(new CancelledError("It was cancelled"));

@@ -173,7 +173,11 @@ const READERS = {
       if (typeof id !== "string" || !/^(?:[0-9a-f]{2})+$/i.test(id)) {
         throw new RangeError("has an id that is not hex digits");
       }
-      return { oid, id: fieldsByName(bytesFromHex(id)).get("_id") };
+      try {
+        return { oid, id: fieldsByName(bytesFromHex(id)).get("_id") };
+      } catch {
+        throw new RangeError("has an id that is not BSON");
+      }
     });
   },
 };

@@ -161,10 +161,10 @@ export class FilteredSnapshots {
   #readKeys({ id, filter, after, ...namespace }: FilteredSnapshot): void {
     this.#keys = undefined;
     const isFirst = () => this.#left[0]?.id === id;
-    this.#deps.chunks.keysMatching(namespace, parseFilter(filter), {
-      after: bytesOf(after),
-      atMost: MAX_KEYS,
-    }).then(
+    const options = { after: bytesOf(after), atMost: MAX_KEYS };
+    // A filter that cannot be read ends its request, not the stream.
+    const reading = async () => await this.#deps.chunks.keysMatching(namespace, parseFilter(filter), options);
+    reading().then(
       (keys) => {
         if (isFirst()) this.#keys = keys;
       },

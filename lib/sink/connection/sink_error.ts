@@ -148,7 +148,7 @@ const MESSAGE_RULES: Rules = {
     "Job killed",
     'Cannot invoke "org\\.elasticsearch\\.cluster\\.ClusterState\\.',
   ),
-  "unknown schema": begins("s", "Schema '.*' unknown\\]?$"),
+  "unknown schema": begins("s", "Schema '.*' unknown(?:\\. Maybe you meant .*)?\\]?$"),
   refused: begins(
     "s",
     "Cannot (?:cast|detect the type of the value|add column|parse)\\b",

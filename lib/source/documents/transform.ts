@@ -89,7 +89,10 @@ export function parsePaths(text: string): readonly string[] {
 function parse(given: unknown): unknown {
   if (typeof given !== "string") return given;
   try {
-    return BSON.EJSON.parse(given, { relaxed: false });
+    const value = BSON.EJSON.parse(given, { relaxed: false });
+    // It reads {"$date": "no"}, but cannot read what it writes of that.
+    BSON.EJSON.parse(BSON.EJSON.stringify(value, { relaxed: false }));
+    return value;
   } catch (error) {
     throw new RangeError(`is not Extended JSON (${(error as Error).message})`);
   }

@@ -68,6 +68,13 @@ Deno.test("Controller executes requests in order, each once", async () => {
   assert.deepEqual(states, ["running", "done", "running", "done"]);
 });
 
+Deno.test("Controller refuses a cancel that names itself", async () => {
+  const { controller, requests } = controlling();
+  requests.put({ id: "a", verb: "cancel", arguments: { id: "a" } });
+  await controller.poll();
+  assert.deepEqual(requests.ends, ["a refused"]);
+});
+
 Deno.test("Controller does not execute again what a stale query returns", async () => {
   const { controller, requests, done } = controlling();
   requests.put({ id: "a", verb: "note", arguments: { text: "1" } });

@@ -181,3 +181,13 @@ Deno.test("FilteredSnapshots keeps one that the end of the relay interrupts", as
   await settled();
   assert.equal(filtered.left.length, 1);
 });
+
+Deno.test("FilteredSnapshots ends a request whose saved filter cannot be read, and goes on", async () => {
+  const bad = { ...OPEN, filter: '{"at":{"$date":{"$numberLong":"NaN"}}}', after: null, documents: 0 };
+  const { filtered } = relay([bad, { ...OPEN, id: "2", after: null, documents: 0 }]);
+  await settled();
+  const outcome = filtered.outcome("1");
+  assert.ok(outcome?.kind === "failed");
+  assert.match(outcome.reason, /is not Extended JSON/);
+  assert.equal(filtered.outcome("2")?.kind, "running");
+});

@@ -97,6 +97,7 @@ const RELATIONS: readonly (readonly [string, string, boolean])[] = [
   ["Relation 'doc.t' unknown", "42P01", true],
   ["Schema 'shop' unknown", "4045", true],
   ["Schema 'shop' unknown", "XX000", true],
+  ["Schema 'op_shop' unknown. Maybe you meant 'qd_shop'", "XX000", true],
   ["Cannot cast value `Schema 'shop' unknown` to type `bigint`", "XX000", false],
 ];
 

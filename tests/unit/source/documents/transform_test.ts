@@ -66,6 +66,7 @@ for (
     '{"$oid": "669683c2b0750b2c84893f3e"}',
     '{"$date": "2024-07-16T00:00:00Z"}',
     '{"_id": {"$oid": "short"}}',
+    '{"at": {"$date": "no"}}',
   ]
 ) {
   Deno.test(`parseFilter() refuses ${JSON.stringify(text)}`, () =>
