@@ -1,4 +1,5 @@
 /** What a stream reads from MongoDB. */
+import { BSON } from "../bson/library.ts";
 import { bufferBatches } from "../pipeline/loop/batcher.ts";
 import type { OpenStream } from "../pipeline/loop/follow.ts";
 import { openShare } from "../pipeline/workers/worker_share.ts";
@@ -77,7 +78,7 @@ export function openerOf(
   );
   // The server looks up documents as they are now.
   const fullDocument = until && requested === "updateLookup" ? "lookup" : requested;
-  return (startAfter, left) =>
+  return (from, left) =>
     bufferBatches(
       changeStream({
         ...settings,
@@ -85,8 +86,8 @@ export function openerOf(
         share,
         features,
         fullDocument,
-        startAfter,
-        startAt: settings.startAt === "now" ? undefined : settings.startAt,
+        startAfter: from instanceof BSON.Timestamp ? null : from,
+        startAt: from instanceof BSON.Timestamp ? from : undefined,
         until,
         signal: AbortSignal.any([signal, left]),
         outages: mongodbOutages,

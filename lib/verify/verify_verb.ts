@@ -38,7 +38,8 @@ export const verifyVerb = verbOf(
       log,
       emit: (event) => {
         if (event.type === "progress") progress(`${event.documents} of about ${event.total} documents`);
-        else if (event.type !== "done") stream.emit(event);
+        // Its outages are not those of the stream: an end would be missing after a cancellation.
+        else if (event.type === "recorded") stream.emit(event);
       },
       onResults: () => false,
     });

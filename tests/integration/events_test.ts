@@ -45,25 +45,35 @@ for (const transport of transports) {
   });
 }
 
-cratedbTest("cdc_events loses its months of long ago, and nothing else", async (context) => {
-  const { mongodb, database, relay, schema, sql } = context;
-  await mongodb.db(database).collection<{ _id: number }>("data").insertOne({ _id: 1 });
-  const first = relay();
-  await first.waitForLine(/Ready/);
-  await first.kill();
-  const before = await events(context);
-  for (const [id, days] of [["old", 130], ["kept", 60]]) {
-    await sql(
-      `INSERT INTO "${schema}".cdc_events (id, "month", "at", kind)
+cratedbTest(
+  "cdc_events loses its months of long ago, cdc_control its requests of then, and nothing else",
+  async (context) => {
+    const { mongodb, database, relay, schema, sql } = context;
+    await mongodb.db(database).collection<{ _id: number }>("data").insertOne({ _id: 1 });
+    const first = relay();
+    await first.waitForLine(/Ready/);
+    await first.kill();
+    const before = await events(context);
+    for (const [id, days] of [["old", 130], ["kept", 60]]) {
+      await sql(
+        `INSERT INTO "${schema}".cdc_events (id, "month", "at", kind)
        SELECT ?, date_trunc('month', t), t, ? FROM (SELECT CURRENT_TIMESTAMP - ?::bigint AS t) AS x`,
-      [id, id, Number(days) * 86_400_000],
-    );
-  }
-  const again = relay();
-  await again.waitForLine(/Ready/);
-  await again.kill();
-  assert.deepEqual(await events(context), ["kept", ...before, "started", "stopped"]);
-});
+        [id, id, Number(days) * 86_400_000],
+      );
+      await sql(
+        `INSERT INTO "${schema}".cdc_control (id, verb, state, ended_at)
+       SELECT ?, 'rate', 'done', CURRENT_TIMESTAMP - ?::bigint`,
+        [id, Number(days) * 86_400_000],
+      );
+    }
+    const again = relay();
+    await again.waitForLine(/Ready/);
+    await again.kill();
+    assert.deepEqual(await events(context), ["kept", ...before, "started", "stopped"]);
+    await sql(`REFRESH TABLE "${schema}".cdc_control`);
+    assert.deepEqual(await sql(`SELECT id FROM "${schema}".cdc_control`), [{ id: "kept" }]);
+  },
+);
 
 postgresqlTest(
   "cdc_events is written to PostgreSQL, too",

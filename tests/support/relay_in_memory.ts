@@ -52,6 +52,7 @@ export interface RelayOptions {
   /** The position that an earlier relay has saved. @default {none} */
   readonly saved?: SavedState;
   readonly onHistoryLost?: "recopy" | "fail";
+  readonly startAt?: BSON.Timestamp;
   /** Whether this process has begun the snapshot before. @default {false} */
   readonly goesOn?: boolean;
   /** Collections whose rows were written with other settings. @default {none} */
@@ -325,6 +326,7 @@ export function relayInMemory(options: RelayOptions = {}) {
       snapshotLanes: 1,
       snapshotRate,
       onHistoryLost,
+      startAt: options.startAt,
       onDrop: "drop",
       refreshInterval: SECOND,
       saveInterval: 200,
@@ -344,9 +346,9 @@ export function relayInMemory(options: RelayOptions = {}) {
     mongodbClock: clock,
   };
   const running = { ended: undefined as { readonly error?: unknown } | undefined };
-  const opened: (Uint8Array | null)[] = [];
-  const open = (startAfter: Uint8Array | null, left: AbortSignal) => {
-    opened.push(startAfter);
+  const opened: (Uint8Array | BSON.Timestamp | null)[] = [];
+  const open = (from: Uint8Array | BSON.Timestamp | null, left: AbortSignal) => {
+    opened.push(from);
     return stream(left);
   };
   const stopped = follow(open, deps as unknown as LoopDeps).then(
@@ -414,7 +416,7 @@ export function relayInMemory(options: RelayOptions = {}) {
       }
       await settle();
     },
-    /** The resume tokens that streams were opened with; null for now. */
+    /** The resume tokens or times that streams were opened with; null for now. */
     opened,
     position,
     /** Has the relay stop in order. */

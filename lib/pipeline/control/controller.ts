@@ -127,6 +127,9 @@ export class Controller {
     }
     const started = { ...request, stream: this.#deps.stream, state: "running" as const };
     if (!step.isResumed) {
+      // Somebody may have ended or deleted it by hand while earlier ones were executed.
+      const present = await this.#deps.requests.find(request.id);
+      if (present?.state !== "asked") return;
       await this.#deps.requests.save(request.id, { stream: started.stream, state: "running", starts: true });
       this.#deps.emit({ type: "requestChanged", request: started });
     }

@@ -60,7 +60,7 @@ const stop = verbOf("stop", "long", ({ at }) => async ({ stream, isResumed }) =>
       throw new RefusedError(`Changes after ${clusterTimeText(at)} are written already.`);
     }
   }
-  const time = await stream.stop(at);
+  const time = await stream.stop(at, { isResumed });
   const reached = time
     ? `at ${clusterTimeText(time)}, operation time ${time.t}:${time.i}`
     : "before the first batch";

@@ -67,13 +67,17 @@ export const wholeOfRequest = (id: string): string | undefined =>
 export const hasEnded = ({ state }: Pick<ControlRequest, "state">): boolean =>
   state !== "asked" && state !== "running";
 
+/** Of a worker that does not run. */
+const EXPIRED = { state: "expired", message: "A worker has not begun it in time." } as const;
+
 /** From the best to the worst. */
 const ENDS: readonly RequestState[] = ["done", "cancelled", "expired", "refused", "failed"];
 
-/** The end of a request whose parts have ended; undefined while one has not. Parts with one message show it once. */
+/** The end of a request whose parts have ended or expired; undefined while one has not. Parts with one message show it once. */
 export function endOfParts(
-  parts: readonly (Pick<ControlRequest, "state" | "message"> | undefined)[],
+  found: readonly (Pick<ControlRequest, "state" | "message" | "isExpired"> | undefined)[],
 ): { readonly state: RequestState; readonly message: string } | undefined {
+  const parts = found.map((each) => each?.state === "asked" && each.isExpired ? EXPIRED : each);
   if (!parts.every((each) => each && hasEnded(each))) return undefined;
   const worst = Math.max(...parts.map((each) => ENDS.indexOf(each?.state ?? "failed")));
   const messages = new Set(parts.map((each) => each?.message ?? ""));

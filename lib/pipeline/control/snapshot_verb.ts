@@ -31,13 +31,13 @@ async function assertExists(namespace: Namespace, loop: BetweenBatches): Promise
 }
 
 async function readAll(namespace: Namespace, context: VerbContext): Promise<string> {
-  const { stream, signal, progress } = context;
-  const undo = await stream.between(async (loop) => {
+  const { stream, progress } = context;
+  const begun = await stream.between(async (loop) => {
     await assertExists(namespace, loop);
-    return await requeue(namespace, loop);
+    return { loop, undo: await requeue(namespace, loop) };
   });
-  return await undoing(undo, signal, () =>
-    until(async ({ tables, snapshot, checkpoint }) => {
+  return await until(
+    async ({ tables, snapshot, checkpoint }) => {
       const { state, documents, retryAt } = tables.states.get(namespace);
       if (state.name === "failed" && retryAt > -Infinity) {
         throw new UserError(`The collection has failed: ${state.reason}`, {
@@ -53,7 +53,10 @@ async function readAll(namespace: Namespace, context: VerbContext): Promise<stri
       if (state.name !== "following") return undefined;
       await checkpoint.flush();
       return `Read ${documentsText(documents)} of ${namespaceText(namespace)}, and removed rows without one.`;
-    }, context));
+    },
+    begun,
+    context,
+  );
 }
 
 /** Plans the snapshot, unless it is planned: equal requests join. @returns how to undo that */
@@ -67,7 +70,7 @@ async function requeue(namespace: Namespace, { tables, snapshot, checkpoint }: B
   else return undefined;
   await checkpoint.save();
   if (state.name !== "following") return undefined;
-  return () => {
+  return ({ snapshot, tables }: BetweenBatches) => {
     snapshot.discard(namespace);
     tables.states.move(namespace, { what: "snapshot done" });
   };
@@ -81,21 +84,15 @@ async function readMatching(
   { filter: query, rate }: { readonly filter: Document; readonly rate: number | undefined },
   context: VerbContext,
 ): Promise<string> {
-  const { request, stream, signal, progress } = context;
+  const { request, stream, progress } = context;
   const { database, collection } = namespace;
   const filter = BSON.EJSON.stringify(query, { relaxed: false });
+  let { id } = request;
   const add = async ({ snapshot: { filtered }, checkpoint }: BetweenBatches) => {
-    const id = filtered.add({
-      id: request.id,
-      database,
-      collection,
-      filter,
-      ...rate !== undefined && { rate },
-    });
+    id = filtered.add({ id: request.id, database, collection, filter, ...rate !== undefined && { rate } });
     await checkpoint.save();
-    return { id, undo: id === request.id ? () => filtered.discard(id) : undefined };
   };
-  const planned = await stream.between(async (loop) => {
+  const begun = await stream.between(async (loop) => {
     await assertExists(namespace, loop);
     try {
       await loop.reader.checkQuery(namespace, query);
@@ -103,14 +100,17 @@ async function readMatching(
       if (!isRefusal(error)) throw error;
       throw new RefusedError(`MongoDB refuses the filter: ${messageOf(error)}`);
     }
-    return await add(loop);
+    await add(loop);
+    return {
+      loop,
+      undo: ({ snapshot }: BetweenBatches) => id === request.id && snapshot.filtered.discard(id),
+    };
   });
-  let { id } = planned;
-  return await undoing(planned.undo, signal, () =>
-    until(async (loop) => {
+  return await until(
+    async (loop) => {
       const outcome = loop.snapshot.filtered.outcome(id);
       // Another term of the loop has begun since it was done.
-      if (!outcome) ({ id } = await add(loop));
+      if (!outcome) await add(loop);
       if (outcome?.kind === "failed") {
         throw new UserError(`The snapshot was not finished: ${outcome.reason}`, {
           hint: "Rows that were written stay. Remove the cause, and request it again.",
@@ -122,29 +122,35 @@ async function readMatching(
       if (outcome.kind === "running") return undefined;
       await loop.checkpoint.flush();
       return `Read ${text} of ${namespaceText(namespace)} that match the filter.`;
-    }, context));
+    },
+    begun,
+    context,
+  );
 }
 
 const documentsText = (count: number): string => `${count} document${count === 1 ? "" : "s"}`;
 
-/** Looks between batches until it gets a message. */
-async function until(
-  look: (loop: BetweenBatches) => Promise<string | undefined>,
-  { stream, signal }: Pick<VerbContext, "stream" | "signal">,
-): Promise<string> {
-  while (true) {
-    const message = await stream.between(look);
-    if (message !== undefined) return message;
-    await stream.clock.wait(POLL_INTERVAL_MS, { signal });
-  }
+interface Begun {
+  readonly loop: BetweenBatches;
+  /** Of the present term: that of a reload or a pause is another one. */
+  readonly undo?: ((loop: BetweenBatches) => unknown) | undefined;
 }
 
-/** Undoes what a request has begun if it is cancelled, not if the relay ends. */
-async function undoing(undo: (() => void) | undefined, signal: AbortSignal, work: () => Promise<string>) {
+/** Looks between batches until it gets a message. Undoes what it has begun if it is cancelled, not if the relay ends. */
+async function until(
+  look: (loop: BetweenBatches) => Promise<string | undefined>,
+  { loop, undo }: Begun,
+  { stream, signal }: Pick<VerbContext, "stream" | "signal">,
+): Promise<string> {
+  let latest = loop;
   try {
-    return await work();
+    while (true) {
+      const message = await stream.between((loop) => look(latest = loop));
+      if (message !== undefined) return message;
+      await stream.clock.wait(POLL_INTERVAL_MS, { signal });
+    }
   } catch (error) {
-    if (signal.reason instanceof CancelledError) undo?.();
+    if (signal.reason instanceof CancelledError) undo?.(latest);
     throw error;
   }
 }

@@ -4,6 +4,8 @@
  */
 import type { BSON } from "mongodb";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
+import { clusterTimeText } from "../../source/connection/cluster_time.ts";
+import { OplogHiddenError } from "../../source/stream/oplog.ts";
 import { clusterTimeOf, savedToken, timeOf } from "../../source/stream/resume_token.ts";
 import { messageOf } from "../../util/errors.ts";
 import { type OplogReach } from "../status/events.ts";
@@ -24,6 +26,8 @@ export interface SteeringDeps
 interface Stop {
   readonly at: "now" | BSON.Timestamp;
   readonly done: PromiseWithResolvers<BSON.Timestamp | undefined>;
+  /** Whether nothing newer than `at` can be in the tables. */
+  isChecked: boolean;
 }
 
 type Task<Place> = (place: Place) => Promise<void>;
@@ -90,7 +94,7 @@ export class Steering {
       },
       pause: (pause) => this.#begin(pause, signal),
       resume: (why) => this.#resume(why),
-      stop: (at) => this.#end(at, signal),
+      stop: (at, { isResumed }) => this.#end({ at, isChecked: isResumed }, signal),
     };
   }
 
@@ -103,6 +107,7 @@ export class Steering {
   async runApart(parts: BetweenTerms): Promise<void> {
     while (!parts.signal.aborted) {
       for (let next = this.#apart.shift(); next; next = this.#apart.shift()) await next(parts);
+      await this.#checkStop();
       if (!this.#pause || this.#stop) return;
       this.#deps.emit({ type: "paused", reason: this.#pause.reason });
       this.#quiet.resolve();
@@ -123,6 +128,22 @@ export class Steering {
     this.#abandon(stop);
     stop.done.reject(error);
     return true;
+  }
+
+  /** The term before may have read documents until now. */
+  async #checkStop(): Promise<void> {
+    const stop = this.#stop;
+    if (!stop || stop.at === "now" || stop.isChecked) return;
+    stop.isChecked = true;
+    try {
+      const now = await this.#deps.timeNow();
+      if (now.lte(stop.at)) return;
+      throw new RefusedError(`${clusterTimeText(stop.at)} was over before the stream could prepare for it.`, {
+        hint: "Give a later time.",
+      });
+    } catch (error) {
+      this.failStop(error);
+    }
   }
 
   #abandon(stop: Stop): void {
@@ -178,10 +199,10 @@ export class Steering {
     this.#newTerm();
   }
 
-  async #end(at: "now" | BSON.Timestamp, signal: AbortSignal): Promise<BSON.Timestamp | undefined> {
+  async #end(asked: Omit<Stop, "done">, signal: AbortSignal): Promise<BSON.Timestamp | undefined> {
     if (this.#stop) throw new RefusedError("Another request stops the stream already.");
     const done = Promise.withResolvers<BSON.Timestamp | undefined>();
-    const stop = this.#stop = { at, done };
+    const stop = this.#stop = { ...asked, done };
     this.#newTerm();
     try {
       return await unlessAborted(done.promise, signal);
@@ -202,10 +223,13 @@ export class Steering {
     while (!woken.aborted && this.#pause) {
       const reach = canSee
         ? await oplog().catch((error) => {
-          canSee = false;
-          log.warn("The oplog cannot be read: the pause does not end before history is lost", {
-            error: messageOf(error),
-          });
+          // Otherwise MongoDB may be away, and is asked again.
+          canSee = !(error instanceof OplogHiddenError);
+          if (!canSee) {
+            log.warn("The oplog cannot be read: the pause does not end before history is lost", {
+              error: messageOf(error),
+            });
+          }
         })
         : undefined;
       if (woken.aborted) return;

@@ -100,7 +100,10 @@ export interface ControlledStream {
   /** @param why for the log */
   resume(why: string): Promise<void>;
   /** Ends the stream, now or when everything up to a cluster time is written, and nothing after it. Resolves to the time. */
-  stop(at: "now" | BSON.Timestamp): Promise<BSON.Timestamp | undefined>;
+  stop(
+    at: "now" | BSON.Timestamp,
+    options: Pick<VerbContext, "isResumed">,
+  ): Promise<BSON.Timestamp | undefined>;
   /** MongoDB's cluster time. */
   timeNow(): Promise<BSON.Timestamp>;
 }

@@ -1,5 +1,5 @@
 /** Follows one change stream after the other: after history was lost, a new one begins with a snapshot. */
-import type { BSON } from "mongodb";
+import { BSON } from "../../bson/library.ts";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import { clusterTimeText } from "../../source/connection/cluster_time.ts";
 import { isHistoryLost, OtherDeploymentError } from "../../source/connection/mongodb_errors.ts";
@@ -19,10 +19,13 @@ import { checkOriginNow } from "./startup.ts";
 import { type LoopDeps, replicate } from "./replication_loop.ts";
 
 /**
- * @param startAfter BSON of the resume token to continue from; null to start now
+ * @param from BSON of the resume token to continue after, or a time; null to start now
  * @param left ends the stream, also while it waits for MongoDB
  */
-export type OpenStream = (startAfter: Uint8Array | null, left: AbortSignal) => AsyncGenerator<ChangeBatch>;
+export type OpenStream = (
+  from: Uint8Array | BSON.Timestamp | null,
+  left: AbortSignal,
+) => AsyncGenerator<ChangeBatch>;
 
 /** Takes the snapshot that is due, then follows the changes until the stream ends. */
 export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
@@ -32,27 +35,29 @@ export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
   let snapshot = await snapshotOfStart(deps);
   while (true) {
     const { stream, state: { token } } = position;
-    const startAfter = token === null ? null : savedToken(token);
-    log.info(startAfter ? "Resuming from the saved position" : "Opening a new change stream", {
+    // A snapshot replaces lost history: the stream then starts now.
+    const isFirst = snapshot === null && startAt instanceof BSON.Timestamp;
+    const from = token !== null ? savedToken(token) : isFirst ? startAt : null;
+    log.info(token !== null ? "Resuming from the saved position" : "Opening a new change stream", {
       position: stream,
     });
     try {
       return await withStream(
-        (left) => open(startAfter, left),
+        (left) => open(from, left),
         (batches) => replicate(batches, snapshot, watched),
       );
     } catch (error) {
       if (!isHistoryLost(error)) throw error;
-      if (startAfter === null && startAt !== undefined) throw startTooEarly(startAt, error);
+      if (from instanceof BSON.Timestamp && position.state.token === null) throw startTooEarly(from, error);
       const reason = error instanceof OtherDeploymentError ? error : await otherDeployment(deps) ?? error;
       snapshot = await snapshotAfterLoss(reason, watched, breaker.historyLost);
     }
   }
 }
 
-const startTooEarly = (at: "now" | BSON.Timestamp, cause: unknown): UserError =>
+const startTooEarly = (at: BSON.Timestamp, cause: unknown): UserError =>
   new UserError(
-    `MongoDB no longer has the changes since --start-at ${at === "now" ? at : clusterTimeText(at)}.`,
+    `MongoDB no longer has the changes since --start-at ${clusterTimeText(at)}.`,
     {
       hint:
         "No row was changed. Give a later time, or take a snapshot: without --start-at and --snapshot never.",

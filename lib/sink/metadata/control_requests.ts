@@ -109,14 +109,16 @@ export class ControlRequests extends StreamRows {
     return await this.#select(where, [this.names]);
   }
 
+  /** Begins and cancels no request that has ended: the write may be late, or somebody else was faster. */
   async save(id: string, { starts, ends, ...texts }: RequestChange): Promise<void> {
     const given = Object.entries(texts).filter(([, value]) => value !== undefined);
     const sets = given.map(([name], at) => `${name} = $${at + 2}`);
     if (starts) sets.push("started_at = CURRENT_TIMESTAMP");
     if (ends) sets.push("ended_at = CURRENT_TIMESTAMP");
     const values = given.map(([, value]) => value);
+    const isLeft = texts.state === "running" || texts.state === "cancelled" ? ` AND ${OPEN}` : "";
     await this.transport.query(
-      `UPDATE ${this.table} SET ${sets.join(", ")} WHERE id = $1`,
+      `UPDATE ${this.table} SET ${sets.join(", ")} WHERE id = $1${isLeft}`,
       [id, ...values],
       WRITES,
     );

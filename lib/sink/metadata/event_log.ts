@@ -59,9 +59,11 @@ const OPTIONS = { limitMs: 10_000 };
 /** The table of events of a schema. Its partitions are months. */
 export class EventLog {
   readonly #table: string;
+  readonly #requests: string;
 
   constructor(readonly transport: Transport, schema: string) {
     this.#table = quoteTable({ schema, name: "cdc_events" });
+    this.#requests = quoteTable({ schema, name: "cdc_control" });
   }
 
   /** Writes events with one statement; an event that was written before is left as it is. */
@@ -81,9 +83,11 @@ export class EventLog {
     );
   }
 
-  /** Deletes the months that ended more than 90 days ago. @param now in milliseconds since 1970 */
+  /** Deletes the months, and the requests, that ended more than 90 days ago. @param now in milliseconds since 1970 */
   async expire(now: number): Promise<void> {
-    const sql = `DELETE FROM ${this.#table} WHERE "month" < date_trunc('month', $1::${TIME})`;
-    await this.transport.query(sql, [new Date(now - KEPT_MS).toISOString()], OPTIONS);
+    const before = [new Date(now - KEPT_MS).toISOString()];
+    const months = `DELETE FROM ${this.#table} WHERE "month" < date_trunc('month', $1::${TIME})`;
+    await this.transport.query(months, before, OPTIONS);
+    await this.transport.query(`DELETE FROM ${this.#requests} WHERE ended_at < $1::${TIME}`, before, OPTIONS);
   }
 }

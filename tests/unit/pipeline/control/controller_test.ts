@@ -218,3 +218,26 @@ Deno.test("Controller has begun when what a killed relay has begun goes on", asy
   relay.abort(new Error("told to stop"));
   await running;
 });
+
+Deno.test("Controller does not begin what somebody has ended or deleted by hand since it was read", async () => {
+  const { controller, requests, done } = controlling();
+  for (const id of ["a", "b", "c"]) requests.put({ id, verb: "note", arguments: { text: id } });
+  const read = await requests.open();
+  requests.open = () => Promise.resolve(read);
+  requests.put({ id: "b", verb: "note", state: "cancelled" });
+  requests.rows.delete("c");
+  await controller.poll();
+  assert.deepEqual(done, ["a"]);
+  assert.deepEqual(requests.ends, ["a done"]);
+});
+
+Deno.test("Controller ends a request to several workers when one of them does not run until it expires", async () => {
+  const { controller, requests } = controlling({ stream: "shop.* (worker 0/2)" });
+  requests.put({ id: "a", verb: "note", state: "running" });
+  requests.put({ id: "a 0/2", verb: "note", state: "done" });
+  requests.put({ id: "a 1/2", verb: "note", isExpired: true });
+  const [whole] = await requests.open();
+  requests.open = () => Promise.resolve(whole ? [whole] : []);
+  await controller.poll();
+  assert.deepEqual(requests.ends, ["a expired"]);
+});

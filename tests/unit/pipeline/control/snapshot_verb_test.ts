@@ -16,7 +16,7 @@ function relay(state = "following") {
   const clock = fakeClock();
   const cancel = new AbortController();
   let outcome: unknown;
-  const loop = {
+  let loop = {
     settings: { scope: new Scope({ databases: ["shop"], collections: ["orders", "users"], exclude: [] }) },
     causalReader: { exists: ({ collection }: Namespace) => Promise.resolve(collection === "orders") },
     reader: { checkQuery: () => Promise.resolve() },
@@ -80,6 +80,13 @@ function relay(state = "following") {
     run: (given: object = {}) => snapshotVerb.read({ collection: "shop.orders", ...given })(context),
     ...{ collection, requeued, clock, cancel, done, told, waits },
     end: (next: unknown) => outcome = next,
+    newTerm: () => {
+      const discard = () => void done.push("discard in the new term");
+      loop = {
+        ...loop,
+        snapshot: { ...loop.snapshot, discard, filtered: { ...loop.snapshot.filtered, discard } },
+      } as unknown as typeof loop;
+    },
   };
 }
 
@@ -137,6 +144,21 @@ for (
       await assert.rejects(running, (error) => error === reason);
       assert.deepEqual(done.slice(before), reason instanceof CancelledError ? undone : []);
     }
+  });
+}
+
+for (const given of [{}, { filter: {} }]) {
+  Deno.test(`snapshot of ${JSON.stringify(given)} that goes on in another term is undone there`, async () => {
+    const { run, waits, newTerm, clock, cancel, done } = relay();
+    const running = run(given);
+    await waits();
+    newTerm();
+    clock.pass(1_000);
+    await waits();
+    await new Promise((resolve) => setTimeout(resolve));
+    cancel.abort(new CancelledError());
+    await assert.rejects(running, CancelledError);
+    assert.ok(done.includes("discard in the new term"), `${done}`);
   });
 }
 

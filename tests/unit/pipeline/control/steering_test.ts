@@ -2,18 +2,21 @@ import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { Steering, type SteeringDeps } from "../../../../lib/pipeline/control/steering.ts";
 import type { BetweenBatches, BetweenTerms } from "../../../../lib/pipeline/control/verb.ts";
+import { OplogHiddenError } from "../../../../lib/source/stream/oplog.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
 
 const PAUSE = { since: 1, reason: null, resumeAt: null, resume: "auto" } as const;
+const ASKED = { isResumed: false };
 const T = new BSON.Timestamp({ t: 1_800_000_000, i: 3 });
+const AFTER_T = new BSON.Timestamp({ t: T.t, i: 4 });
 
 /** A stream whose terms end at once when they are told to. */
-function steered(paused: string | null = null) {
+function steered(paused: string | null = null, more: Partial<SteeringDeps> = {}) {
   const clock = fakeClock();
   const ended: string[] = [];
   const events: string[] = [];
-  const state = { token: null, snapshot: null, origin: null, barrier: null, paused };
+  const state = { token: null as string | null, snapshot: null, origin: null, barrier: null, paused };
   const position = {
     state,
     save: (change: Partial<typeof state>) => Promise.resolve(void Object.assign(state, change)),
@@ -25,8 +28,10 @@ function steered(paused: string | null = null) {
     position,
     endTerm: () => ended.push("term"),
     settings: () => ({}),
-    oplog: () => Promise.reject(new Error("hidden")),
+    oplog: () => Promise.reject(new OplogHiddenError("hidden")),
     mongodbClock: clock,
+    timeNow: () => Promise.resolve(new BSON.Timestamp({ t: T.t - 1, i: 1 })),
+    ...more,
   };
   const steering = new Steering(deps as unknown as SteeringDeps);
   const relay = new AbortController();
@@ -34,6 +39,7 @@ function steered(paused: string | null = null) {
   const place = { signal: relay.signal };
   return {
     steering,
+    clock,
     state,
     ended,
     events,
@@ -93,20 +99,20 @@ Deno.test("Steering gives a task's error to its request, and drops the tasks of 
 
 Deno.test("Steering stops at a time, and resolves to it after the last term", async () => {
   const { steering, stream, ended } = steered();
-  const stopping = stream.stop(T);
+  const stopping = stream.stop(T, ASKED);
   assert.deepEqual([steering.until, steering.isStopping, ended], [T, false, ["term"]]);
   await assert.rejects(stream.pause(PAUSE), /about to stop/);
-  await assert.rejects(stream.stop("now"), /already/);
+  await assert.rejects(stream.stop("now", ASKED), /already/);
   steering.stopped();
   assert.equal(await stopping, T);
 });
 
 Deno.test("Steering goes on without an end after a stop was cancelled, or failed", async () => {
   const [one, other] = [steered(), steered()];
-  const cancelled = assert.rejects(one.stream.stop(T), /cancelled/);
+  const cancelled = assert.rejects(one.stream.stop(T, ASKED), /cancelled/);
   one.request.abort(new Error("cancelled"));
   await cancelled;
-  const failed = assert.rejects(other.stream.stop(T), /too old/);
+  const failed = assert.rejects(other.stream.stop(T, ASKED), /too old/);
   assert.ok(other.steering.failStop(new Error("too old")));
   await failed;
   for (const { steering, ended } of [one, other]) {
@@ -122,3 +128,32 @@ Deno.test("Steering ends the wait for a pause with the relay, which may end befo
   await pausing;
   assert.equal(state.paused, JSON.stringify(PAUSE));
 });
+
+Deno.test("Steering resumes before history is lost, also after MongoDB was away", async () => {
+  const reach = { oldest: T.t * 1_000 - 1, window: 3_600_000, isGrowing: false };
+  const answers = [() => Promise.reject(new Error("no primary")), () => Promise.resolve(reach)];
+  const { steering, clock, state, betweenTerms } = steered(JSON.stringify(PAUSE), {
+    oplog: () => answers.shift()?.() ?? assert.fail("it is resumed"),
+  });
+  state.token = BSON.ByteUtils.toHex(BSON.serialize({ _data: `82${T.t.toString(16)}00000003` }));
+  const waiting = betweenTerms();
+  while (clock.waits === 0) await new Promise((resolve) => setTimeout(resolve));
+  assert.ok(steering.isPaused);
+  clock.pass(1_000);
+  await waiting;
+  assert.equal(steering.isPaused, false);
+});
+
+for (const isResumed of [false, true]) {
+  const what = isResumed ? "keeps a stop that began before this start" : "gives up a stop";
+  Deno.test(`Steering ${what} if its time is over before the last term`, async () => {
+    const { steering, stream, betweenTerms } = steered(null, { timeNow: () => Promise.resolve(AFTER_T) });
+    const stopping = stream.stop(T, { isResumed });
+    const ended = isResumed ? undefined : assert.rejects(stopping, /was over before/);
+    await betweenTerms();
+    await ended;
+    assert.equal(steering.until, isResumed ? T : undefined);
+    steering.stopped();
+    if (isResumed) await stopping;
+  });
+}

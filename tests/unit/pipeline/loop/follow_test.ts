@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { BSON } from "../../../../lib/bson/library.ts";
 import { bufferBatches } from "../../../../lib/pipeline/loop/batcher.ts";
 import { parseSnapshotState } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { relayInMemory, SECOND } from "../../../support/relay_in_memory.ts";
@@ -49,6 +50,15 @@ Deno.test("follow() takes a new snapshot after history was lost, and removes sta
   await relay.pass(30 * SECOND);
   const { phase, upserts } = relay.status.current;
   assert.deepEqual([phase, upserts], ["following", 40]);
+});
+
+Deno.test("follow() starts at a time only once: after history was lost, the new snapshot needs a stream from now", async () => {
+  const startAt = new BSON.Timestamp({ t: 1_700_000_000, i: 1 });
+  await using relay = relayInMemory({ snapshot: "never", startAt });
+  await relay.pass(SECOND);
+  await relay.loseHistory();
+  await relay.pass(30 * SECOND);
+  assert.deepEqual(relay.opened, [startAt, null]);
 });
 
 Deno.test("follow() fails after history was lost if no snapshot may replace it", async () => {
