@@ -76,6 +76,7 @@ Deno.test("Steering runs a task between two batches, and again if its term has e
     return Promise.reject(new Error("the settings were replaced"));
   });
   await betweenBatches(term.signal);
+  assert.equal(runs, 1, "not in the term that has ended");
   await betweenBatches();
   assert.deepEqual([await done, runs], ["done", 2]);
 });
