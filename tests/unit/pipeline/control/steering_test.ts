@@ -66,7 +66,7 @@ Deno.test("Steering starts paused if a pause was saved, and ends the wait with t
   assert.deepEqual(events, ["paused"]);
 });
 
-Deno.test("Steering runs a task between two batches, and again if its term has ended meanwhile", async () => {
+Deno.test("Steering runs a task between two batches, and again in the next term if its own has ended", async () => {
   const { stream, betweenBatches } = steered();
   const term = new AbortController();
   let runs = 0;
