@@ -38,7 +38,7 @@ export type CtlVerb = Exclude<VerbName, "repair"> | "list";
 
 const { until: _until, timeout: _timeout, expires: _expires, ...LISTING } = REQUEST;
 
-/** The argument `repair` of `verify`, as that command has it. */
+/** The argument `repair` of `verify`, with the name that the command `verify` uses. */
 const DIFFERENCES = {
   type: "choice",
   choices: ["report", "repair"],

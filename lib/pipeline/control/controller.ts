@@ -57,7 +57,7 @@ export class Controller {
     };
   }
 
-  /** Resolved after the first look at the table: what a killed relay has begun is known. */
+  /** Resolved after the first look at the table: the requests that a killed relay has begun run. */
   get begun(): Promise<void> {
     return this.#begun.promise;
   }

@@ -100,7 +100,8 @@ export class Steering {
 
   /** Call it between two batches. */
   async runBetween(loop: BetweenBatches): Promise<void> {
-    for (let next = this.#between.shift(); next; next = this.#between.shift()) await next(loop);
+    // A task that the end of its term has interrupted waits for the next one.
+    while (!loop.signal.aborted && this.#between.length > 0) await this.#between.shift()?.(loop);
   }
 
   /** Call it between two terms. Resolves when the next one may begin, or the signal is aborted. */

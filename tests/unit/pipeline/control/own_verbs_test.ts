@@ -37,7 +37,7 @@ Deno.test("reload is refused with the reason why the file cannot be used", async
   await assert.rejects(async () => await reloadVerb(() => ["line 3: nonsense"]).read({})(none), /line 3/);
 });
 
-Deno.test("stop that a killed relay has begun is known at once, before a term of the next one begins", () => {
+Deno.test("stop that a killed relay has begun stops the stream before a term of the next one begins", () => {
   const stopped: unknown[] = [];
   const stream = {
     settings: { snapshot: "initial" },

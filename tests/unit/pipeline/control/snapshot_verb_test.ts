@@ -148,7 +148,7 @@ for (
 }
 
 for (const given of [{}, { filter: {} }]) {
-  Deno.test(`snapshot of ${JSON.stringify(given)} that goes on in another term is undone there`, async () => {
+  Deno.test(`snapshot of ${JSON.stringify(given)} that continues in another term is undone in it`, async () => {
     const { run, waits, newTerm, clock, cancel, done } = relay();
     const running = run(given);
     await waits();

@@ -72,7 +72,7 @@ Deno.test("Steering starts paused if a pause was saved, and ends the wait with t
   assert.deepEqual(events, ["paused"]);
 });
 
-Deno.test("Steering runs a task between two batches, and again if its term has ended meanwhile", async () => {
+Deno.test("Steering runs a task between two batches, and again in the next term if its own has ended", async () => {
   const { stream, betweenBatches } = steered();
   const term = new AbortController();
   let runs = 0;
@@ -82,6 +82,7 @@ Deno.test("Steering runs a task between two batches, and again if its term has e
     return Promise.reject(new Error("the settings were replaced"));
   });
   await betweenBatches(term.signal);
+  assert.equal(runs, 1, "not in the term that has ended");
   await betweenBatches();
   assert.deepEqual([await done, runs], ["done", 2]);
 });

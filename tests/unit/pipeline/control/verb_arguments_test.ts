@@ -7,7 +7,7 @@ import { readArguments } from "../../../../lib/pipeline/control/verb_arguments.t
 import { rebuildVerb } from "../../../../lib/status/rebuild_verb.ts";
 import { verifyVerb } from "../../../../lib/verify/verify_verb.ts";
 
-Deno.test("readArguments() reads each argument, takes null for none, and knows defaults", () => {
+Deno.test("readArguments() reads each argument, takes null for none, and fills in defaults", () => {
   assert.deepEqual(readArguments("letters", { collection: "shop.a.b", oid: null }), {
     action: "list",
     collection: { database: "shop", collection: "a.b" },
