@@ -38,7 +38,7 @@ import { StatusTracker } from "./pipeline/status/status_tracker.ts";
 import { relay as runRelay } from "./relay/relay.ts";
 import { openTransport } from "./sink/connection/open_transport.ts";
 import { findStreams } from "./status/status.ts";
-import type { StreamStatus } from "./status/stream_status.ts";
+import type { StreamStatus } from "./sink/metadata/status_view.ts";
 import { wait as waitFor, type Waited } from "./status/wait.ts";
 import { SYSTEM_CLOCK } from "./util/clock.ts";
 import { UserError } from "./util/errors.ts";
@@ -68,7 +68,7 @@ export type { ControlRequest, RequestState } from "./sink/metadata/control_reque
 export type { EventKind, RecordedEvent, Severity } from "./sink/metadata/event_log.ts";
 export type { StreamState } from "./sink/metadata/status_view.ts";
 export type { DocumentOperation } from "./source/stream/event.ts";
-export type { StreamStatus } from "./status/stream_status.ts";
+export type { StreamStatus } from "./sink/metadata/status_view.ts";
 export type { Waited } from "./status/wait.ts";
 export { UsageError, UserError } from "./util/errors.ts";
 export { createLogger, type LogFields, type Logger, type LoggerOptions, type LogLevel } from "./util/log.ts";

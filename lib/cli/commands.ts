@@ -11,7 +11,7 @@ import {
   waitConfig,
   workloadConfig,
 } from "../config/config.ts";
-import { type CtlVerb, givenForStream } from "../config/ctl_options.ts";
+import { type CtlVerb, givenForStream, wordOf } from "../config/ctl_options.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { Given } from "../config/read.ts";
 import { relayConfig } from "../config/relay_settings.ts";
@@ -53,7 +53,8 @@ async function fileGivenOf(given: Given): Promise<Given | undefined> {
   });
 }
 
-function ctl(verb: CtlVerb, summary: string, examples: readonly string[], argument?: string): Command {
+function ctl(verb: CtlVerb, summary: string, examples: readonly string[]): Command {
+  const argument = wordOf(verb);
   return {
     summary,
     options: OPTIONS[`ctl ${verb}`],
@@ -74,38 +75,25 @@ const CTL: Readonly<Record<`ctl ${CtlVerb}`, Command>> = {
   "ctl resume": ctl("resume", "Resume a paused stream", ["--wait"]),
   "ctl reload": ctl("reload", "Have the relay read its file again, as SIGHUP does", ["--wait"]),
   "ctl list": ctl("list", "List the newest requests to a stream", ["", "--json"]),
-  "ctl cancel": ctl(
-    "cancel",
-    "Cancel a request that waits or runs",
-    ["6f1c2f9e-0d5b-4a57-9c8a-0c7a3e0f5b11"],
-    "id",
-  ),
+  "ctl cancel": ctl("cancel", "Cancel a request that waits or runs", [
+    "6f1c2f9e-0d5b-4a57-9c8a-0c7a3e0f5b11",
+  ]),
   "ctl snapshot": ctl("snapshot", "Read a collection again, or the documents that match a filter", [
     "shop.orders --wait",
     `shop.orders --filter '{"status": "open"}' --rate 500`,
-  ], "collection"),
+  ]),
   "ctl letters": ctl("letters", "List, show, retry or discard dead letters", [
     "list --wait",
     "retry --collection shop.orders --wait",
     "discard --oid 17,18",
-  ], "action"),
+  ]),
   "ctl rate": ctl("rate", "Change how fast snapshots and verify read", ["--snapshot 500", "--verify 2000"]),
   "ctl stop": ctl("stop", "Stop a stream, now or when everything up to a time is written", [
     "--wait",
     "--at 2026-01-31T12:00:00Z --wait",
   ]),
-  "ctl verify": ctl(
-    "verify",
-    "Have the relay compare a collection with its table",
-    ["shop.orders --repair"],
-    "collection",
-  ),
-  "ctl rebuild": ctl(
-    "rebuild",
-    "Have the relay write a table again, by its design",
-    ["shop.orders --wait"],
-    "collection",
-  ),
+  "ctl verify": ctl("verify", "Have the relay compare a collection with its table", ["shop.orders --repair"]),
+  "ctl rebuild": ctl("rebuild", "Have the relay write a table again, by its design", ["shop.orders --wait"]),
 };
 
 export const COMMANDS: Readonly<Record<string, Command>> = {

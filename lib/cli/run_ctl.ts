@@ -1,7 +1,8 @@
 /** Runs `ctl`, and prints what became of the request. */
 import type { ctlConfig } from "../config/config.ts";
+import { flagOf } from "../config/option.ts";
 import { ask, type Asked, listRequests } from "../status/ctl.ts";
-import type { ControlRequest, RequestState } from "../sink/metadata/control_requests.ts";
+import type { ControlRequest } from "../sink/metadata/control_requests.ts";
 import { hasEnded } from "../pipeline/control/request_order.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { terminalColumns } from "../util/standard_streams.ts";
@@ -54,20 +55,8 @@ export function askedText({ request: { verb, id, stream, expiresAt }, isFollowed
   }, and then expires.`;
 }
 
-const AUXILIARY: Readonly<Record<RequestState, string>> = {
-  asked: "is",
-  running: "is",
-  done: "is",
-  refused: "was",
-  cancelled: "was",
-  failed: "has",
-  expired: "has",
-};
-
-/** @example OUT: pause is done: Paused until it is resumed. */
-export const endText = (
-  { verb, state, message }: Pick<ControlRequest, "verb" | "state" | "message">,
-): string => `${verb} ${AUXILIARY[state]} ${state}: ${message ?? ""}`;
+/** @example OUT: pause done: Paused until it is resumed. */
+export const endText = ({ verb, state, message }: ControlRequest): string => `${verb} ${state}: ${message}`;
 
 export function listText(requests: readonly ControlRequest[], width: number): string {
   if (requests.length === 0) return "No request was asked for.";
@@ -82,20 +71,11 @@ export function listText(requests: readonly ControlRequest[], width: number): st
   return textTable({ header: ["id", "verb", "state", "asked", "by", "message"], rows }, width).join("\n");
 }
 
-const timeText = (time: number | null): string | null => time === null ? null : new Date(time).toISOString();
-
-/** As in the table. */
-const fieldsOf = (request: ControlRequest) => ({
-  id: request.id,
-  stream: request.stream,
-  verb: request.verb,
-  arguments: request.arguments,
-  asked_at: timeText(request.askedAt),
-  asked_by: request.askedBy,
-  expires_at: timeText(request.expiresAt),
-  state: request.state,
-  progress: request.progress,
-  message: request.message,
-  started_at: timeText(request.startedAt),
-  ended_at: timeText(request.endedAt),
-});
+/** As in the table. @example IN: {id: "6f1c…", askedAt: 0, …} → OUT: {id: "6f1c…", asked_at: "1970-01-01T00:00:00.000Z", …} */
+const fieldsOf = ({ isExpired: _, ...request }: ControlRequest) =>
+  Object.fromEntries(
+    Object.entries(request).map(([name, value]) => [
+      flagOf(name).replaceAll("-", "_"),
+      name.endsWith("At") && value !== null ? new Date(Number(value)).toISOString() : value,
+    ]),
+  );

@@ -2,7 +2,7 @@
 import process from "node:process";
 import type { Environment } from "../config/read.ts";
 import { logListener } from "../monitor/log_listener.ts";
-import type { Hook } from "../monitor/hook.ts";
+import { type Hook, openHooks } from "../monitor/hooks.ts";
 import type { MonitorOptions } from "../monitor/monitor.ts";
 import type { MonitoredStream } from "../monitor/relay_metrics.ts";
 import { summaryListener } from "../monitor/summary_listener.ts";
@@ -40,9 +40,8 @@ export async function openWatchers(
   const side = { stored: source.stored, control: token && { token, ask: source.ask } };
   const monitor = listen && openMonitor &&
     opened.use(await openMonitor({ ...options, ...side, listen, versions }));
-  const { openHooks } = hooks.length > 0 ? await import("../monitor/hooks.ts") : {};
   const onFailure = (event: RelayEvent) => monitor?.listen(event);
-  const told = openHooks && opened.use(openHooks(hooks, { log: options.log, onFailure }));
+  const told = opened.use(openHooks(hooks, { log: options.log, onFailure }));
   const closing = opened.move();
   return {
     of(
@@ -62,7 +61,7 @@ export async function openWatchers(
           progress,
           summary,
           monitored,
-          told?.listen ?? (() => {}),
+          told.listen,
           listen,
         ),
         trace,

@@ -1,5 +1,6 @@
-/** The options of `ctl`, and the arguments that its verbs have in the control table. */
+/** The options of `ctl`: those of all requests, and the arguments of each verb. */
 import { BSON } from "../bson/library.ts";
+import { type ArgumentTable, VERB_ARGUMENTS, type VerbName } from "../pipeline/control/verb_arguments.ts";
 import { UsageError } from "../util/errors.ts";
 import { flagOf, type OptionTable, prefixed } from "./option.ts";
 import type { Values } from "./parsers.ts";
@@ -32,98 +33,50 @@ const REQUEST = {
   },
 } as const satisfies OptionTable;
 
+/** `list` is no verb: it reads the table. Only `verify` requests repairs. */
+export type CtlVerb = Exclude<VerbName, "repair"> | "list";
+
 const { until: _until, timeout: _timeout, expires: _expires, ...LISTING } = REQUEST;
-const COLLECTION = { type: "text", help: "Collection: shop.orders" } as const;
 
-/** By verb; `list` is none, it reads the table. */
-const ARGUMENTS = {
-  pause: {
-    reason: { type: "text", placeholder: "TEXT", help: "Why, for those who look at the status" },
-    resumeAt: { type: "time", help: "When the pause ends: a time such as 2026-01-31T12:00:00Z" },
-    resume: {
-      type: "choice",
-      choices: ["auto", "never"],
-      default: "auto",
-      help: "Resume before MongoDB drops the changes after the position, or never",
-    },
-  },
-  resume: {},
-  reload: {},
-  list: {},
-  cancel: { id: { type: "text", placeholder: "ID", help: "Id of the request" } },
-  snapshot: {
-    collection: COLLECTION,
-    filter: {
-      type: "filter",
-      help: "Read only documents that match this MongoDB query (Extended JSON); removes no rows",
-    },
-    rate: { type: "count", help: "With --filter: documents to read per second at most" },
-  },
-  letters: {
-    action: {
-      type: "choice",
-      choices: ["list", "show", "retry", "discard"],
-      default: "list",
-      help: "What to do with dead letters",
-    },
-    collection: { type: "text", help: "Only those of this collection: shop.orders" },
-    oid: { type: "names", help: "Only those with these keys" },
-  },
-  rate: {
-    snapshot: { type: "count", help: "Documents that a snapshot reads per second at most; 0 for no limit" },
-    verify: { type: "count", help: "Documents that verify compares per second at most; 0 for no limit" },
-  },
-  stop: {
-    at: {
-      type: "time",
-      default: "now",
-      help: "Apply everything up to this time and nothing after it",
-      details: "now, a time such as 2026-01-31T12:00:00Z, or an operation time T:I.",
-    },
-  },
-  verify: {
-    collection: COLLECTION,
-    differences: {
-      type: "choice",
-      choices: ["report", "repair"],
-      default: "report",
-      help: "Report keys that differ, or also repair their rows",
-      switches: { repair: "repair" },
-    },
-  },
-  rebuild: { collection: COLLECTION },
-} as const satisfies Readonly<Record<string, OptionTable>>;
-
-export type CtlVerb = keyof typeof ARGUMENTS;
-
-/** The arguments without which a verb means nothing. */
-const NEEDED: Partial<Record<CtlVerb, string>> = {
-  cancel: "id",
-  snapshot: "collection",
-  verify: "collection",
-  rebuild: "collection",
-};
-
-const optionsOf = <Verb extends CtlVerb>(verb: Verb) =>
-  prefixed("CDC_CTL", { ...REQUEST, ...ARGUMENTS[verb] });
+/** The argument `repair` of `verify`, as that command has it. */
+const DIFFERENCES = {
+  type: "choice",
+  choices: ["report", "repair"],
+  default: "report",
+  help: "Report keys that differ, or also repair their rows",
+  switches: { repair: "repair" },
+} as const;
 
 /** What all verbs have. */
 export const CTL_REQUEST: typeof REQUEST = prefixed("CDC_CTL", REQUEST);
 
+const { repair: _repair, ...VERBS } = VERB_ARGUMENTS;
+
+function optionsOf(table: OptionTable): OptionTable {
+  return prefixed("CDC_CTL", { ...REQUEST, ...table });
+}
+
 /** The options of each command. */
-export const CTL_OPTIONS = {
-  "ctl pause": optionsOf("pause"),
-  "ctl resume": optionsOf("resume"),
-  "ctl reload": optionsOf("reload"),
+export const CTL_OPTIONS: Readonly<Record<`ctl ${CtlVerb}`, OptionTable>> = {
+  "ctl pause": optionsOf(VERBS.pause),
+  "ctl resume": optionsOf(VERBS.resume),
+  "ctl reload": optionsOf(VERBS.reload),
   "ctl list": prefixed("CDC_CTL", LISTING),
-  "ctl cancel": optionsOf("cancel"),
-  "ctl snapshot": optionsOf("snapshot"),
-  "ctl letters": optionsOf("letters"),
-  "ctl rate": optionsOf("rate"),
-  "ctl stop": optionsOf("stop"),
-  "ctl verify": optionsOf("verify"),
-  "ctl rebuild": optionsOf("rebuild"),
-} satisfies Readonly<Record<`ctl ${CtlVerb}`, OptionTable>>;
+  "ctl cancel": optionsOf(VERBS.cancel),
+  "ctl snapshot": optionsOf(VERBS.snapshot),
+  "ctl letters": optionsOf(VERBS.letters),
+  "ctl rate": optionsOf(VERBS.rate),
+  "ctl stop": optionsOf(VERBS.stop),
+  "ctl verify": optionsOf({ collection: VERBS.verify.collection, differences: DIFFERENCES }),
+  "ctl rebuild": optionsOf(VERBS.rebuild),
+};
+
+/** The option of a verb that a word without a flag sets. @example IN: snapshot → OUT: collection; IN: pause → OUT: undefined */
+export function wordOf(verb: CtlVerb): string | undefined {
+  if (verb === "list") return undefined;
+  const [[name, argument] = []] = Object.entries<ArgumentTable[string]>(VERBS[verb]);
+  return argument?.isNeeded || verb === "letters" ? name : undefined;
+}
 
 /**
  * The arguments of a request, as JSON has them. Those that are not given are left out.
@@ -137,23 +90,18 @@ export function argumentsOf(
   verb: CtlVerb,
   values: Values<OptionTable>,
 ): Readonly<Record<string, unknown>> {
-  const needed = NEEDED[verb];
-  if (needed && values[needed] === undefined) {
-    throw new UsageError(
-      `ctl ${verb} needs ${needed === "id" ? "the id of a request" : "the name of a collection"}`,
-      {
-        hint: `For example: ctl ${verb} ${needed === "id" ? "6f1c…, as ctl list prints it" : "shop.orders"}`,
-      },
-    );
-  }
-  if (verb === "verify") return { collection: values.collection, repair: values.differences === "repair" };
-  const given = Object.keys(ARGUMENTS[verb]).map((name) => [name, jsonOf(values[name])] as const);
+  const table: ArgumentTable = verb === "list" ? {} : VERBS[verb];
+  const given = Object.entries(table).map(([name, { type, isNeeded, help }]) => {
+    const value = type === "flag" ? values.differences === "repair" : jsonOf(values[name]);
+    if (value !== undefined || !isNeeded) return [name, value] as const;
+    throw new UsageError(`ctl ${verb} needs its ${name}`, { hint: `${help}.` });
+  });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
 /** What is given for the stream: without the arguments of the verb, whose flags a relay has with another meaning. */
 export function givenForStream(verb: CtlVerb, given: Given): Given {
-  const own = Object.keys(ARGUMENTS[verb]).map(flagOf);
+  const own = Object.keys(verb === "list" ? {} : VERBS[verb]).map(flagOf);
   const flags = Object.entries(given.flags ?? {}).filter(([flag]) => !own.includes(flag));
   return { ...given, flags: Object.fromEntries(flags) };
 }

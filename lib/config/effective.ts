@@ -2,7 +2,7 @@
 import { BSON } from "../bson/library.ts";
 import { type PartitionBy, partitionText, type Retention, retentionText } from "../mapping/partition.ts";
 import { maskUrl } from "../util/mask_url.ts";
-import { type Hook, hookName, maskWebhook } from "../monitor/hook.ts";
+import { type Hook, hookName, maskWebhook } from "../monitor/hooks.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { exampleOf, givenFor, isAbout, ruleIn } from "./collection_rules.ts";
 import { isToken, type Option, type OptionTable } from "./option.ts";

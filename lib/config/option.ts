@@ -16,6 +16,7 @@ export const PLACEHOLDERS = {
   names: "NAME,…",
   paths: "PATH,…",
   omittedPaths: "PATH,…",
+  collection: "DATABASE.COLLECTION",
   filter: "JSON",
   pipeline: "JSON",
   partition: "UNIT=PATH",

@@ -6,14 +6,16 @@ import { readFileSync } from "node:fs";
 import { operationTime } from "../bson/operation_time.ts";
 import { parsePart } from "../key/stream_name.ts";
 import { parsePartitionBy, parseRetention } from "../mapping/partition.ts";
-import { type Hook, parseWebhook } from "../monitor/hook.ts";
+import { type Hook, parseWebhook } from "../monitor/hooks.ts";
 import { parseListenAddress } from "../monitor/http_server.ts";
 import { parseSinkUrl } from "../sink/connection/url.ts";
+import { collectionOf } from "../pipeline/control/verb_arguments.ts";
 import { parseFulltext, parseTypes } from "../mapping/designed_types.ts";
 import { tableName } from "../sink/sql/names.ts";
 import type { TableSettings } from "../sink/table/table_design.ts";
 import { parseFilter, parseOmitted, parsePaths, parsePipeline } from "../source/documents/transform.ts";
 import { entriesOf, ofEntry } from "../util/errors.ts";
+import { namespaceText } from "../util/namespace.ts";
 import { WEB_TOKEN } from "../util/mask_url.ts";
 import { parseMix } from "../workload/mix.ts";
 import { type Option, type OptionTable, PLACEHOLDERS } from "./option.ts";
@@ -103,6 +105,7 @@ const PARSERS = {
   }),
   paths: list(parsePaths),
   omittedPaths: list(parseOmitted),
+  collection: textual((text) => namespaceText(collectionOf(text))),
   filter: parseFilter,
   pipeline: parsePipeline,
   partition: parsePartitionBy,

@@ -87,7 +87,7 @@ export const STREAM = {
   },
   startAt: {
     type: "time",
-    help: "With --snapshot never: follow from this time, if the stream has no position",
+    help: "With --snapshot never: follow from this time, at the first start",
     details:
       "A time such as 2026-01-31T12:00:00Z, or an operation time T:I. Refused if the oplog does not go back that far.",
   },
@@ -168,7 +168,7 @@ export const STREAM = {
     type: "choice",
     choices: ["fail", "wait"],
     default: "fail",
-    help: "If another relay holds the stream: fail, or wait on standby",
+    help: "If another relay has the stream: fail, or wait on standby",
     switches: { standby: "wait" },
   },
 } as const satisfies OptionTable;
@@ -277,7 +277,7 @@ export const HOOKS = {
     secret: true,
     help: "Receivers of events: url (with format: slack or json), or exec (a program and its arguments)",
     details:
-      "kinds selects events; by default those that need attention. exec needs the permission to run the program.",
+      "kinds selects events; by default those that need attention. exec needs --allow-run=PROGRAM for Deno, after -P=production.",
   },
 } as const satisfies OptionTable;
 

@@ -1,11 +1,10 @@
 /** `POST /control`: takes requests for the control table from people who have the token. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import * as v from "valibot";
 import type { FollowedStream } from "../pipeline/status/events.ts";
 import { messageOf } from "../util/errors.ts";
 import { type Route, textAnswer } from "./http_server.ts";
-
-type Asked = Readonly<{ verb: string; arguments: Record<string, unknown>; stream?: string | undefined }>;
 
 /** A stream by its name in the file, and as it is in CrateDB. */
 export interface SteeredStream {
@@ -18,7 +17,7 @@ export interface Control {
   readonly token: () => string;
   /** Adds a request to the control table. Resolves to its id. @throws SinkError */
   readonly ask: (
-    request: Omit<Asked, "stream"> & { readonly askedBy: string },
+    request: { readonly verb: string; readonly arguments: Record<string, unknown>; readonly askedBy: string },
     stream: SteeredStream,
   ) => Promise<string>;
 }
@@ -32,7 +31,8 @@ export const controlRoute = (
 ): Route => ({
   post: async (request) => {
     const { authorization = "", "content-type": type = "" } = request.headers;
-    if (!isEqual(authorization, `Bearer ${token()}`)) {
+    // Takes the same time wherever the texts differ.
+    if (!timingSafeEqual(digest(authorization), digest(`Bearer ${token()}`))) {
       const answer = textAnswer(
         401,
         "The token is missing or wrong: it is the content of --control-token-file.",
@@ -42,23 +42,20 @@ export const controlRoute = (
     if (!/^application\/json\b/i.test(type)) return textAnswer(415, "Send application/json.");
     const text = await bodyOf(request);
     if (text === undefined) return textAnswer(413, `A request has at most ${MAX_BYTES} bytes.`);
-    const asked = parsed(text);
-    if (!asked) return textAnswer(400, 'Send {"verb": "pause", "arguments": {}, "stream": "NAME"}.');
-    const { stream, verb, arguments: given } = asked;
+    const { success, output } = v.safeParse(FORM, text);
+    if (!success) return textAnswer(400, 'Send {"verb": "pause", "arguments": {}, "stream": "NAME"}.');
+    const { stream, ...asked } = output;
     const steered = find(stream);
     if (!steered) return textAnswer(400, "Name one of the streams in /status that have a `stream`.");
     try {
       const askedBy = `page, ${request.socket.remoteAddress ?? ""}`;
-      const id = await ask({ verb, arguments: given, askedBy }, steered);
+      const id = await ask({ ...asked, askedBy }, steered);
       return { status: 202, type: "application/json; charset=utf-8", body: JSON.stringify({ id }) };
     } catch (error) {
       return textAnswer(503, `The request was not saved: ${messageOf(error)}`);
     }
   },
 });
-
-/** Takes the same time wherever the texts differ. */
-const isEqual = (one: string, other: string): boolean => timingSafeEqual(digest(one), digest(other));
 
 const digest = (text: string): Uint8Array => createHash("sha256").update(text).digest();
 
@@ -74,16 +71,15 @@ async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-function parsed(text: string): Asked | undefined {
-  try {
-    const { verb, arguments: given = {}, stream } = JSON.parse(text);
-    const isRight = typeof verb === "string" && isMapping(given) &&
-      (stream === undefined || typeof stream === "string");
-    return isRight ? { verb, arguments: given, stream } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const isMapping = (value: unknown): boolean =>
-  value !== null && typeof value === "object" && !Array.isArray(value);
+const FORM = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.object({
+    verb: v.string(),
+    arguments: v.optional(
+      v.custom<Record<string, unknown>>((it) => Object(it) === it && !Array.isArray(it)),
+      {},
+    ),
+    stream: v.optional(v.string()),
+  }),
+);

@@ -1,6 +1,8 @@
 /** `--listen`: metrics, health and status of a relay over HTTP. */
-import type { FollowedStream, RelayEvent } from "../pipeline/status/events.ts";
+import { type FollowedStream, on, type RelayEvent } from "../pipeline/status/events.ts";
 import type { RelayStatus } from "../pipeline/status/relay_status.ts";
+import type { RecordedEvent } from "../sink/metadata/event_log.ts";
+import type { CollectionStatus } from "../sink/metadata/status_view.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { visible } from "../util/text.ts";
@@ -8,9 +10,8 @@ import { type Control, controlRoute } from "./control_route.ts";
 import { SAMPLE_MS } from "./history.ts";
 import { type Answer, type ListenAddress, type RunningServer, serve, textAnswer } from "./http_server.ts";
 import { PAGE } from "./page/page.ts";
-import { recentEvents } from "./recent_events.ts";
 import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./relay_metrics.ts";
-import { statusReport, type StoredCollection } from "./status_report.ts";
+import { type Report, statusReport } from "./status_report.ts";
 
 export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "versions"> {
   readonly listen: ListenAddress;
@@ -20,7 +21,7 @@ export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "vers
   /** The settings in effect of each stream, by its name, without secrets. @default {none are shown} */
   readonly settings?: () => unknown;
   /** The collections of a stream as CrateDB has them. @param name as of `streams` @default {nothing} */
-  readonly stored?: (stream: FollowedStream, name: string) => ReadonlyMap<string, StoredCollection>;
+  readonly stored?: (stream: FollowedStream, name: string) => readonly CollectionStatus[];
   /** @default {`/control` does not exist} */
   readonly control?: Control | undefined;
   /** @default {the system's} */
@@ -45,19 +46,19 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
     const known = stored && ((followed: FollowedStream) => stored(followed, name));
     return [each, { name, ...statusReport(status, { clock, maxLag, stored: known }) }];
   }));
-  const recent = recentEvents();
-  const all = () => Array.from(reports.values(), ({ report }) => report());
-  const statusText = forASecond(clock, () => jsonText(streams.length === 1 ? all()[0] : all()));
-  const eventsText = forASecond(clock, () => JSON.stringify(recent.report()));
-  // All viewers ask for the same: what has been added since the last sample.
-  const viewText = forASecond(clock, (since) =>
-    JSON.stringify({
+  /** Newest first. */
+  let events: readonly RecordedEvent[] = [];
+  const remember = on({ recorded: ({ event }) => events = [event, ...events].slice(0, MAX_EVENTS) });
+  const all = forASecond(clock, (_: undefined) => Array.from(reports.values(), ({ report }) => report()));
+  /** For the page: with the samples since its last one. */
+  const view = forASecond(clock, (since: string) =>
+    jsonAnswer({
       now: clock.now(),
       hasControl: control !== undefined,
-      newestEvent: recent.report()[0]?.id ?? null,
-      streams: Array.from(reports.values(), ({ name, report, history }) => ({
+      newestEvent: events[0]?.id ?? null,
+      streams: Array.from(reports.values(), ({ name, history }, at) => ({
         name,
-        ...shortened(report()),
+        ...shortened(all(undefined)[at]),
         history: history.since(Number(since)),
       })),
     }));
@@ -81,11 +82,13 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
     "/status": {
       get: (query) => {
         const since = query.get("since");
-        return jsonAnswer(since === null ? statusText("") : viewText(since));
+        if (since !== null) return view(since);
+        const found = all(undefined);
+        return jsonAnswer(found.length === 1 ? found[0] : found, 2);
       },
     },
-    "/events": { get: () => jsonAnswer(eventsText("")) },
-    "/settings": { get: () => jsonAnswer(jsonText(settings())) },
+    "/events": { get: () => jsonAnswer(events) },
+    "/settings": { get: () => jsonAnswer(settings(), 2) },
     ...control && { "/control": controlRoute(control, steered) },
   });
   const closed = new AbortController();
@@ -96,7 +99,7 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
     listen: (event, stream = streams[0]) => {
       metrics.listen(event, stream);
       reports.get(stream)?.listen(event);
-      recent.listen(event);
+      remember(event);
     },
     [Symbol.asyncDispose]: () => {
       closed.abort();
@@ -112,32 +115,26 @@ async function sampleUntil(signal: AbortSignal, sample: () => void, clock: Pick<
   }
 }
 
-/** The most texts that are kept: viewers that have begun at different times ask for different ones. */
-const MAX_TEXTS = 20;
-
-/** Makes each text at most once a second, for any number of viewers. */
-function forASecond(clock: Pick<Clock, "monotonic">, make: (key: string) => string): (key: string) => string {
-  const made = new Map<string, { readonly text: string; readonly at: number }>();
-  return (key) => {
-    const now = clock.monotonic();
-    const known = made.get(key);
-    if (known && now - known.at < 1_000) return known.text;
-    if (made.size >= MAX_TEXTS) made.clear();
-    const text = make(key);
-    made.set(key, { text, at: now });
-    return text;
+/** Makes a value at most once a second, for any number of viewers that ask with the same key. */
+function forASecond<Key, Value>(clock: Pick<Clock, "monotonic">, make: (key: Key) => Value) {
+  let made: { readonly key: Key; readonly value: Value; readonly at: number } | undefined;
+  return (key: Key): Value => {
+    const at = clock.monotonic();
+    if (!made || made.key !== key || at - made.at >= 1_000) made = { key, value: make(key), at };
+    return made.value;
   };
 }
 
+/** Events of all streams together that are kept. */
+const MAX_EVENTS = 100;
 const SHOWN_COLLECTIONS = 200;
 
 /** Has at most so many collections: first those that need attention. */
-function shortened<Report extends { readonly collections: readonly { readonly state: string }[] }>(
-  all: Report,
-) {
-  const { following = [], ...others } = Object.groupBy(all.collections, ({ state }) => state);
-  const collections = [...Object.values(others).flat(), ...following].slice(0, SHOWN_COLLECTIONS);
-  return { ...all, collections, more_collections: all.collections.length - collections.length };
+function shortened(all: Report | undefined) {
+  const { following = [], ...others } = Object.groupBy(all?.collections ?? [], ({ state }) => state);
+  const every = [...Object.values(others).flat(), ...following];
+  const collections = every.slice(0, SHOWN_COLLECTIONS);
+  return { ...all, collections, more_collections: every.length - collections.length };
 }
 
 const asked = (streams: readonly MonitoredStream[], stream: string | null): readonly MonitoredStream[] =>
@@ -175,6 +172,8 @@ export function readiness(status: RelayStatus, maxLag: number) {
   return { isReady, why: `${phase}, ${lag / 1_000} s behind${excess}` };
 }
 
-const jsonText = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-
-const jsonAnswer = (body: string): Answer => ({ status: 200, type: "application/json; charset=utf-8", body });
+const jsonAnswer = (value: unknown, indent = 0): Answer => ({
+  status: 200,
+  type: "application/json; charset=utf-8",
+  body: `${JSON.stringify(value, null, indent)}\n`,
+});

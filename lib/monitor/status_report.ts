@@ -1,4 +1,5 @@
 /** The answer of `/status` for a stream, from its status, its events, and what CrateDB has of its collections. */
+import type { CollectionState } from "../pipeline/collections/collection_state.ts";
 import {
   type CollectionChange,
   type Counts,
@@ -7,28 +8,20 @@ import {
   on,
   sumOf,
 } from "../pipeline/status/events.ts";
+import { healthOf } from "../pipeline/status/health.ts";
 import { proofOf } from "../pipeline/status/proof.ts";
 import { columnsOf, type StatusSource } from "../pipeline/status/relay_status.ts";
-import type { STATUS_FIELDS } from "../sink/metadata/status_view.ts";
+import type { CollectionStatus, STATUS_FIELDS } from "../sink/metadata/status_view.ts";
 import type { Clock } from "../util/clock.ts";
 import { namespaceText } from "../util/namespace.ts";
-import { healthOf } from "./health.ts";
 import { History } from "./history.ts";
-
-/** What CrateDB has of a collection. */
-export interface StoredCollection {
-  readonly collection: string;
-  readonly dead_letters: number;
-  readonly verified: string | null;
-  readonly verified_to: string | null;
-}
 
 export interface ReportDeps {
   readonly clock: Pick<Clock, "now" | "monotonic">;
   /** In milliseconds. */
   readonly maxLag: () => number;
-  /** The collections as CrateDB has them, by name. @default {nothing} */
-  readonly stored?: ((stream: FollowedStream) => ReadonlyMap<string, StoredCollection>) | undefined;
+  /** The collections as CrateDB has them. @default {nothing} */
+  readonly stored?: ((stream: FollowedStream) => readonly CollectionStatus[]) | undefined;
 }
 
 /**
@@ -42,43 +35,49 @@ type ReportedFields = Record<"schema" | typeof STATUS_FIELDS[number], unknown>;
  * IN: {current: {phase: "following", lag: 25, upserts: 80, deletes: 10, …}}, leaseTaken({schema: "doc", stream: "shop.* -> …"})
  * OUT: {schema: "doc", stream: "shop.* -> …", phase: "following", lag_ms: 25, rows: 90, …}
  */
-export function statusReport(status: StatusSource, { clock, maxLag, stored = () => new Map() }: ReportDeps) {
+export function statusReport(
+  status: StatusSource,
+  { clock, maxLag, stored: storedOf = () => [] }: ReportDeps,
+) {
   /** Undefined until both databases are connected. */
   let stream: FollowedStream | undefined;
   let pausedFor: string | null = null;
   let savedAt: string | null = null;
-  const changes = new Map<string, CollectionChange>();
+  const changes = new Map<
+    string,
+    Pick<CollectionChange, "table" | "since"> & { readonly state: CollectionState }
+  >();
   const reading = new Map<string, { readonly documents: number; readonly total: number | null }>();
   const written = new Map<string, Counts>();
-  const history = new History(status, clock);
+  const history = new History(status, clock, reading);
   const timeText = (time: number) => new Date(time).toISOString();
   const listen = on({
     standingBy: (event) => stream = event,
     leaseTaken: (event) => stream = event,
     paused: ({ reason }) => pausedFor = reason,
     positionSaved: () => savedAt = timeText(clock.now()),
-    collectionChanged: (change) => changes.set(namespaceText(change.namespace), change),
-    collectionRead: ({ namespace, documents, total }) => {
+    collectionChanged: ({ namespace, table, state, since }) => {
       const name = namespaceText(namespace);
-      reading.set(name, { documents, total });
-      history.count(name, documents);
+      if (state) changes.set(name, { table, state, since });
+      else [changes, reading, written].forEach((each) => each.delete(name));
     },
+    collectionRead: ({ namespace, ...read }) => reading.set(namespaceText(namespace), read),
     tableWritten: (write) => {
       const name = namespaceText(write.namespace);
       written.set(name, sumOf(written.get(name) ?? NO_COUNTS, write));
     },
   });
   const collections = () => {
-    const known = stream ? stored(stream) : new Map<string, StoredCollection>();
-    return [...changes].flatMap(([collection, { table, state, since }]) => {
-      if (!state) return [];
+    const known = new Map((stream ? storedOf(stream) : []).map((each) => [each.collection, each]));
+    return [...changes].map(([collection, { table, state, since }]) => {
       const { name, reason = null, hint = null } = state;
       const { upserts, deletes, overflowed, deadLetters } = written.get(collection) ?? NO_COUNTS;
-      const { dead_letters = deadLetters, verified = null, verified_to = null } = known.get(collection) ?? {};
+      const { dead_letters = deadLetters, verified = null, verified_to = null, documents: stored = null } =
+        known.get(collection) ?? {};
       const { documents = null, total = null } = reading.get(collection) ?? {};
       const isRead = name === "snapshot";
       const rate = isRead ? history.rateOf(collection) : null;
-      return [{
+      return {
         collection,
         table,
         state: name,
@@ -86,6 +85,7 @@ export function statusReport(status: StatusSource, { clock, maxLag, stored = () 
         hint,
         since: timeText(since),
         rows: upserts + deletes,
+        documents: documents ?? stored,
         overflowed,
         dead_letters,
         snapshot_done: isRead ? documents : null,
@@ -96,41 +96,34 @@ export function statusReport(status: StatusSource, { clock, maxLag, stored = () 
           : null,
         verified,
         verified_to,
-      }];
+      };
     });
   };
   const report = () => {
     const { current } = status;
     const all = collections();
-    const now = clock.now();
-    const deadLetters = all.reduce((sum, { dead_letters }) => sum + dead_letters, 0);
     const documentRate = all.reduce((sum, { snapshot_rate_per_s: rate }) => sum + (rate ?? 0), 0);
     const snapshotLeft = documentRate > 0 && current.snapshotDone !== null
       ? 1_000 * Math.max(0, (current.snapshotTotal ?? 0) - current.snapshotDone) / documentRate
       : null;
-    const health = healthOf({
-      status: current,
-      maxLag: maxLag(),
-      now,
-      owner: stream?.owner ?? null,
-      pausedFor,
-      snapshotLeft,
-      deadLetters,
-      collections: all,
-    });
-    return {
+    const figures = {
       schema: stream?.schema ?? null,
       stream: stream?.stream ?? null,
-      ...health,
       ...columnsOf(current),
-      dead_letters: deadLetters,
-      rate_per_s: history.rate,
-      proof: proofOf(all),
+      dead_letters: all.reduce((sum, { dead_letters }) => sum + dead_letters, 0),
       owner: stream?.owner ?? null,
-      reported_at: timeText(now),
+      reported_at: timeText(clock.now()),
       saved_at: savedAt,
       collections: all,
+    };
+    return {
+      ...figures,
+      ...healthOf(figures, { maxLag: maxLag(), pausedFor, snapshotLeft }),
+      rate_per_s: history.rate,
+      proof: proofOf(all),
     } satisfies ReportedFields & Readonly<Record<string, unknown>>;
   };
   return { listen, report, history, followed: () => stream };
 }
+
+export type Report = ReturnType<ReturnType<typeof statusReport>["report"]>;

@@ -7,8 +7,7 @@
 import type { BSON } from "mongodb";
 import { Collections } from "../pipeline/collections/collections.ts";
 import { follow } from "../pipeline/loop/follow.ts";
-import type { Verbs } from "../pipeline/control/controller.ts";
-import type { BetweenBatches } from "../pipeline/control/verb.ts";
+import type { BetweenBatches, Verbs } from "../pipeline/control/verb.ts";
 import type { Steering } from "../pipeline/control/steering.ts";
 import type { Names, RelaySettings } from "../pipeline/settings.ts";
 import { type Emit, emitter, on, type RelayEvent } from "../pipeline/status/events.ts";
@@ -70,7 +69,7 @@ export async function runStream(
   const { signal, status = new StatusTracker(pool.clock), trace = UNTRACED } = context;
   const { namesIn, sink } = settings.current.settings;
   const recording = { clock: pool.clock, log: context.log, emit: (event: RelayEvent) => emit(event) };
-  const recorder = eventRecorder({ ...recording, stream: namesIn(sink.schema).stream });
+  const recorder = eventRecorder({ ...recording, status, stream: namesIn(sink.schema).stream });
   const events = new EventWriter(recording);
   const emit = emitter(status.listen, recorder, events.listen, context.emit);
   // Closed after the end is emitted: the status written last has the end of the stream.
@@ -121,6 +120,7 @@ async function run(connections: Connections, settings: StreamSettings, context: 
         askAtStart(side, { ...parts, isFirst: position.state.token === null });
         const own = { schema: names.metadataSchema, stream: names.stream };
         control = context.closing.use(openControl({ ...parts, settings, names: own, position }));
+        await control.begun(term.signal);
       }
       // A standby may have waited for long.
       if (control?.steering.isPaused) settings.replace(settings.current);

@@ -1,12 +1,12 @@
 /** Reads the control table of a stream, as long as this process has the lease. */
 import { partsOfStream } from "../key/stream_name.ts";
-import { Controller, type ControllerDeps, type Verbs } from "../pipeline/control/controller.ts";
+import { Controller, type ControllerDeps } from "../pipeline/control/controller.ts";
 import { lettersVerb } from "../pipeline/control/letters_verb.ts";
 import { OWN_VERBS } from "../pipeline/control/own_verbs.ts";
 import { repairVerb } from "../pipeline/control/repair_verb.ts";
 import { snapshotVerb } from "../pipeline/control/snapshot_verb.ts";
 import { Steering, type SteeringDeps } from "../pipeline/control/steering.ts";
-import type { BetweenTerms } from "../pipeline/control/verb.ts";
+import type { BetweenTerms, Verbs } from "../pipeline/control/verb.ts";
 import { oplogReach } from "../pipeline/status/oplog_watch.ts";
 import type { CountingTransport } from "../sink/connection/lost_writes.ts";
 import { fenced, retrying } from "../sink/connection/wrappers.ts";
@@ -15,6 +15,7 @@ import { readPositions } from "../sink/metadata/saved_position.ts";
 import type { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { operationTimeOf } from "../source/connection/cluster_time.ts";
 import type { Clock } from "../util/clock.ts";
+import { unlessAborted } from "../util/concurrency.ts";
 import type { Connections } from "./connect.ts";
 import type { StreamSettings } from "./stream_settings.ts";
 
@@ -35,6 +36,8 @@ interface StreamControlDeps
 
 export interface StreamControl extends AsyncDisposable {
   readonly steering: Steering;
+  /** Resolves when the requests that a killed relay has begun go on, or the term ends. Call it before the first term. */
+  begun(term: AbortSignal): Promise<void>;
   /** Call it between two terms. Resolves when the next one may begin, or the stream ends. */
   betweenTerms(): Promise<void>;
   /** Call it when the last term has ended in order. Resolves when the end of the request to stop is saved. */
@@ -62,7 +65,7 @@ export function openControl(deps: StreamControlDeps): StreamControl {
     signal,
     requests: new ControlRequests(transport, names, aliasesOf(names.stream, name)),
     verbs: { ...OWN_VERBS, snapshot: snapshotVerb, letters: lettersVerb, repair: repairVerb, ...verbs },
-    streamFor: (kind, signal) => steering.streamFor(kind, signal),
+    streamFor: (signal) => steering.streamFor(signal),
     stream: names.stream,
     countStreams: async () => {
       const tables = [{ schema: names.schema, name: "cdc_position" }];
@@ -73,6 +76,7 @@ export function openControl(deps: StreamControlDeps): StreamControl {
   const running = controller.run();
   return {
     steering,
+    begun: (term) => unlessAborted(controller.begun, term).catch(() => {}),
     betweenTerms() {
       const parts: BetweenTerms = {
         settings: settings.current.settings,

@@ -1,16 +1,18 @@
 /** `status`: reports the state of all streams, once or every second. Reads CrateDB alone. */
 import { isStreamOf } from "../key/stream_name.ts";
+import { healthOf } from "../pipeline/status/health.ts";
 import { proofOf, proofText } from "../pipeline/status/proof.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isRetryable } from "../sink/connection/sink_error.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
+import type { StreamStatus } from "../sink/metadata/status_view.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { cut, durationText, GAP, type TextTable, textTable } from "../util/text.ts";
 import { explainAbsence } from "./absence.ts";
-import { readStreams, type StreamStatus } from "./stream_status.ts";
+import { readStreams } from "./stream_status.ts";
 
 export interface StatusSettings {
   readonly sink: SinkAddress;
@@ -103,12 +105,16 @@ export async function findStreams(
 export const redrawn = (text: string, lines: number): string =>
   lines === 0 ? text : `\x1b[${lines}A\x1b[J${text}`;
 
-function textOf({ streams, absence }: Found, { output }: StatusSettings, context: StatusContext): string {
+function textOf(
+  { streams, absence }: Found,
+  { output, maxLag }: StatusSettings,
+  context: StatusContext,
+): string {
   if (output === "json") {
     if (absence.length > 0) context.log.warn(absence.join(" "));
     return JSON.stringify(streams);
   }
-  const size = { width: context.columns ?? WIDTH_ELSEWHERE, now: context.clock.now() };
+  const size = { width: context.columns ?? WIDTH_ELSEWHERE, now: context.clock.now(), maxLag };
   return [...streams.length > 0 ? statusText(streams, size) : [], ...absence].join("\n");
 }
 
@@ -134,7 +140,7 @@ const CELLS: Readonly<Record<string, (status: StreamStatus, now: number) => stri
 const countText = (count: number | null): string => count === null ? "" : String(count);
 
 /**
- * A table with a row for each stream, followed by the last errors.
+ * A table with a row for each stream, followed by what to do about their problems.
  * @param now by CrateDB's clock or this machine's, in milliseconds since 1970
  * @example
  * IN: [{stream: "shop.* -> …", state: "ok", phase: "following", lag_ms: 0, …}]
@@ -142,42 +148,24 @@ const countText = (count: number | null): string => count === null ? "" : String
  */
 export function statusText(
   streams: readonly StreamStatus[],
-  { width, now }: { readonly width: number; readonly now: number },
+  { width, now, maxLag }: { readonly width: number; readonly now: number; readonly maxLag: number },
 ): string[] {
   const rows = streams.map((each) => Object.values(CELLS).map((cell) => cell(each, now)));
   const table = textTable(fittingColumns({ header: Object.keys(CELLS), rows }, width), width);
-  const errors = streams.flatMap(({ stream, state, last_error }) =>
-    last_error === null || state === "failed collections" ? [] : [`${stream}: ${flat(last_error)}`]
+  const warnings = streams.flatMap((each) =>
+    healthOf(each, { maxLag }).warnings.flatMap(({ text, hint }) => [`${each.stream}: ${text}`, `  ${hint}`])
   );
   const proofs = streams.flatMap(({ stream, collections }) => {
     const proof = proofText(proofOf(collections));
     return proof === undefined ? [] : [`${stream}: ${proof}`];
   });
   const notes = [
-    ...errors,
-    ...streams.flatMap(skippedLines),
+    ...warnings,
     ...proofs,
     ...streams.some(isUnfollowed) ? [FORGET] : [],
   ];
   return [...table, ...notes.map((line) => cut(line, width))];
 }
-
-const SKIPPED = ["failed", "paused"];
-/** Collections that are listed of each stream. */
-const LISTED = 10;
-
-/** @example OUT: ["shop.* -> …: shop.lines failed: it is a view", "  Name another table with --table"] */
-function skippedLines({ stream, collections }: StreamStatus): string[] {
-  const skipped = collections.filter(({ state }) => SKIPPED.includes(state));
-  const lines = skipped.slice(0, LISTED).flatMap(({ collection, state, reason, hint }) => [
-    `${stream}: ${collection} ${state}${reason === null ? "" : `: ${flat(reason)}`}`,
-    ...hint === null ? [] : [`  ${flat(hint)}`],
-  ]);
-  const more = skipped.length - LISTED;
-  return more > 0 ? [...lines, `${stream}: ${more} more collections failed or paused`] : lines;
-}
-
-const flat = (text: string): string => text.replace(/\s+/g, " ");
 
 /** Columns that a narrow terminal omits, in this order. */
 const OPTIONAL = ["reported", "rows", "events", "oplog", "phase", "snapshot"];

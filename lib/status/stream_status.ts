@@ -4,60 +4,18 @@ import { ifExists, isSinkError, isUnknownRelation } from "../sink/connection/sin
 import { refreshTable, type Transport } from "../sink/connection/transport.ts";
 import { checkColumns, tablesInEverySchema } from "../sink/metadata/metadata_tables.ts";
 import {
+  type CollectionStatus,
   REPORTED_AT,
   STATUS_COLUMNS,
   STATUS_FIELDS,
   statusQuery,
-  type StreamState,
+  type StreamStatus,
 } from "../sink/metadata/status_view.ts";
 import { tableExists } from "../sink/table/create_table.ts";
 import { quoteName, quoteTable, type TableName } from "../sink/sql/names.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import { UserError } from "../util/errors.ts";
 import { grantText, viewerOf } from "./absence.ts";
-
-/** A row of the view `cdc_status`. Times are in ISO 8601. */
-export interface StreamStatus {
-  /** The schema of the relay's own tables. */
-  readonly schema: string;
-  readonly stream: string;
-  readonly state: StreamState;
-  readonly phase: string | null;
-  readonly lag_ms: number | null;
-  readonly cluster_time: string | null;
-  readonly snapshot_done: number | null;
-  readonly snapshot_total: number | null;
-  readonly events: number | null;
-  readonly rows: number | null;
-  readonly overflowed: number | null;
-  readonly dead_letters: number;
-  readonly failed_collections: number | null;
-  readonly oplog_headroom_s: number | null;
-  readonly last_error: string | null;
-  readonly owner: string | null;
-  readonly version: string | null;
-  readonly reported_at: string | null;
-  readonly saved_at: string | null;
-  readonly collections: readonly CollectionStatus[];
-}
-
-/** A row of `cdc_collection`. */
-export interface CollectionStatus {
-  readonly collection: string;
-  /** The table that has rows of it, as `schema.table`; null for none. */
-  readonly table: string | null;
-  readonly state: string;
-  readonly reason: string | null;
-  readonly hint: string | null;
-  readonly rows: number | null;
-  readonly documents: number | null;
-  readonly since: string | null;
-  readonly dead_letters: number;
-  /** Outcome of the last verification; null for none. */
-  readonly verified: string | null;
-  /** Up to when that has proven all documents equal. */
-  readonly verified_to: string | null;
-}
 
 const TEXTS = /^(?:stream|state|phase|reason|hint|last_error|owner|version)$/;
 const TIMES = /_(?:at|time)$|^since$/;

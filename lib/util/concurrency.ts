@@ -120,3 +120,16 @@ export async function inParallel(
   }
   if (failures.length > 0) throw failures[0];
 }
+
+/** @returns the result of the work. @throws the signal's reason once it is aborted; the work goes on then */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

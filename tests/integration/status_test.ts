@@ -170,7 +170,7 @@ cratedbTest("a relay leaves behind how it has ended, over wire", async (context)
   const forgotten = await run(forget, { env });
   assert.match(
     forgotten.stdout,
-    /^Forgotten: .*\nDeleted: 1 position, 1 collection, 1 list of settings\n$/,
+    /^Forgotten: .*\nDeleted: 1 position, 1 collection, \d+ events, 1 list of settings\n$/,
     forgotten.stderr,
   );
   for (const table of ["cdc_position", "cdc_collection"]) {

@@ -12,6 +12,7 @@ import { relayConfig } from "../../lib/config/relay_settings.ts";
 
 /** Texts that an option has by its type; those of certificates would have to be in files. */
 const TEXTS: Readonly<Record<Option["type"], readonly string[]>> = {
+  collection: ["shop.orders"],
   text: ["mongodb://db/", "mongodb://me:hush@db/?w=1#x", "mongodb+srv://a,b/"],
   choice: [],
   count: ["1", "7", "007"],

@@ -14,6 +14,7 @@ const ANYTHING = [null, true, -1, 1.5, "", [], [1], [""], {}, { nonsense: 1 }, {
 
 /** Values that an option has by its type. */
 const VALUES: Readonly<Record<Option["type"], readonly unknown[]>> = {
+  collection: ["shop.orders"],
   text: ["mongodb://db/"],
   choice: ["???", 5],
   count: [1, 7, "7", "???"],

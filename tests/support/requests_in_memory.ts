@@ -8,6 +8,7 @@ export function requestsInMemory(stream: string) {
   /** Each end that was written. */
   const ends: string[] = [];
   return {
+    names: [stream],
     rows,
     ends,
     states: () => Object.fromEntries([...rows].map(([id, { state }]) => [id, state])),

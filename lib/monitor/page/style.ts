@@ -46,7 +46,7 @@ svg { display: block; width: 100%; height: 84px; margin: 6px 0 4px; overflow: vi
 svg .line { fill: none; stroke: var(--blue); stroke-width: 1.75; vector-effect: non-scaling-stroke; stroke-linejoin: round; }
 svg .area { fill: var(--blue); opacity: .12; }
 svg .rule { stroke: var(--line); vector-effect: non-scaling-stroke; }
-dl { display: grid; gap: 12px 16px; grid-template-columns: repeat(auto-fit, minmax(104px, 1fr)); }
+dl { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(110px, 1fr)); }
 dd { font-size: 18px; font-weight: 600; font-variant-numeric: tabular-nums; }
 progress { appearance: none; width: 100%; height: 8px; border: 0; border-radius: 4px; background: var(--line); overflow: hidden; display: block; }
 progress::-webkit-progress-bar { background: var(--line); }

@@ -184,7 +184,7 @@ export class Collections {
   }
 
   /**
-   * Retries failed collections and what waits for a backup of CrateDB, drops expired partitions, and saves states, each
+   * Retries failed collections, what waits for a backup of CrateDB, and dead letters that fit new columns; drops expired partitions, and saves states, each
    * when it is due. Apply nothing else while it runs. Returns the collections that can be followed again: each needs a snapshot.
    */
   async maintain(): Promise<readonly Requeued[]> {
@@ -319,6 +319,7 @@ export class Collections {
       await this.attempt(namespace, async () => {
         await opened.columns.retryPutOff();
         await opened.applier.dropExpired();
+        await opened.applier.retryFitting();
       });
     }
     await this.#drops.finish();

@@ -13,6 +13,7 @@ import { ReadWriteLock } from "../../util/concurrency.ts";
 import { cut } from "../../util/text.ts";
 import { type CdcDeps, cdcOfChanges, type Origin, type Reading } from "./cdc_of_changes.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
+import { fittingLetters } from "./fitting_letters.ts";
 import { expiryOf, removeRows } from "./remove_rows.ts";
 import {
   coalesce,
@@ -70,6 +71,7 @@ export class TableApplier {
   /** Whether it has written rows that queries may not see yet. */
   dirty = false;
   readonly dropExpired: ReturnType<typeof expiryOf>;
+  readonly retryFitting: ReturnType<typeof fittingLetters>;
   readonly #deps: TableApplierDeps;
   /** Shared by writes, exclusive for changes of columns. */
   readonly #lock = new ReadWriteLock();
@@ -79,6 +81,7 @@ export class TableApplier {
   constructor(deps: TableApplierDeps) {
     this.#deps = deps;
     this.dropExpired = expiryOf(deps);
+    this.retryFitting = fittingLetters(deps, this);
   }
 
   get shardKey(): ShardKey {
@@ -106,12 +109,8 @@ export class TableApplier {
         const own = new Set(await ownKeys(letters.map(({ oid }) => oid)));
         const rows = letters.filter(({ oid }) => own.has(oid)).flatMap((letter): KeyedRow[] => {
           if ("document" in letter) return [letter];
-          const { oid, unreadable: error } = letter;
-          log.warn("A dead letter cannot be read, and stays", {
-            oid,
-            collection,
-            error: cut(error, MAX_ERROR_CHARACTERS),
-          });
+          const error = cut(letter.unreadable, MAX_ERROR_CHARACTERS);
+          log.warn("A dead letter cannot be read, and stays", { oid: letter.oid, collection, error });
           return [];
         });
         const cdcOf = cdcOfChanges(this.#deps);

@@ -10,18 +10,17 @@ import type { Clock } from "../../util/clock.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import { firstLine } from "../../util/text.ts";
 import type { Logger } from "../../util/log.ts";
+import { partsOfStream } from "../../key/stream_name.ts";
 import type { Emit } from "../status/events.ts";
 import { endOfParts, hasEnded, partsOfRequest, type Step, stepsOf, wholeOfRequest } from "./request_order.ts";
-import { CancelledError, type ControlledStream, RefusedError, type Run, type Verb } from "./verb.ts";
-
-/** The verbs by name. Those that need more than the pipeline are added by who runs the stream. */
-export type Verbs = Readonly<Record<string, Verb>>;
+import { CancelledError, type ControlledStream, RefusedError, type Run, type Verbs } from "./verb.ts";
+import { verbOf } from "./verb_arguments.ts";
 
 export interface ControllerDeps {
-  readonly requests: Pick<ControlRequests, "add" | "open" | "save" | "find" | "show">;
+  readonly requests: Pick<ControlRequests, "names" | "add" | "open" | "save" | "find" | "show">;
   readonly verbs: Verbs;
   /** The stream as one request steers it, until its signal is aborted. */
-  readonly streamFor: (kind: Verb["kind"], signal: AbortSignal) => ControlledStream;
+  readonly streamFor: (signal: AbortSignal) => ControlledStream;
   readonly stream: string;
   /** Counts the streams in the schema, each with all its workers. */
   readonly countStreams: () => Promise<number>;
@@ -46,12 +45,21 @@ export class Controller {
   readonly #deps: ControllerDeps;
   readonly #verbs: Verbs;
   readonly #running = new Map<string, Running>();
+  readonly #begun = Promise.withResolvers<void>();
   /** Requests that have ended, and may still look open to a query. */
   readonly #ended = new Set<string>();
 
   constructor(deps: ControllerDeps) {
     this.#deps = deps;
-    this.#verbs = { ...deps.verbs, cancel: this.#cancelling };
+    this.#verbs = {
+      ...deps.verbs,
+      cancel: verbOf("cancel", "immediate", ({ id }) => () => this.#cancel(id)),
+    };
+  }
+
+  /** Resolved after the first look at the table: what a killed relay has begun is known. */
+  get begun(): Promise<void> {
+    return this.#begun.promise;
   }
 
   /** Polls the table once a second, until the signal is aborted. */
@@ -73,6 +81,7 @@ export class Controller {
         }
         isFailing = true;
       }
+      this.#begun.resolve();
       await clock.wait(POLL_INTERVAL_MS, { signal }).catch(() => {});
     }
     await Promise.all([...this.#running.values()].map(({ done }) => done));
@@ -106,7 +115,11 @@ export class Controller {
     const verb = Object.hasOwn(this.#verbs, request.verb) ? this.#verbs[request.verb] : undefined;
     let run: Run;
     try {
-      if (!verb) throw new RefusedError(`Unknown verb: ${request.verb}.`, { hint: this.#known });
+      if (!verb) {
+        throw new RefusedError(`Unknown verb: ${request.verb}.`, {
+          hint: `Verbs: ${Object.keys(this.#verbs).sort()}.`,
+        });
+      }
       if (request.fault) throw new RefusedError(`Not executed: ${request.fault}`);
       run = verb.read(request.arguments);
     } catch (error) {
@@ -117,18 +130,18 @@ export class Controller {
       await this.#deps.requests.save(request.id, { stream: started.stream, state: "running", starts: true });
       this.#deps.emit({ type: "requestChanged", request: started });
     }
-    const done = this.#start(started, verb.kind, run, step.isResumed);
+    const done = this.#start(started, run, step.isResumed);
     if (verb.kind === "immediate") await done;
   }
 
-  #start(request: ControlRequest, kind: Verb["kind"], run: Run, isResumed: boolean): Promise<void> {
+  #start(request: ControlRequest, run: Run, isResumed: boolean): Promise<void> {
     const cancel = new AbortController();
     const signal = AbortSignal.any([this.#deps.signal, cancel.signal]);
     const done = Promise.withResolvers<void>();
     const running: Running = { request, cancel, done: done.promise, progress: null, savedProgress: null };
     this.#running.set(request.id, running);
     const progress = (text: string) => running.progress = text;
-    const stream = this.#deps.streamFor(kind, signal);
+    const stream = this.#deps.streamFor(signal);
     const execute = async () => {
       try {
         const message = await run({ request, isResumed, stream, progress, signal });
@@ -171,14 +184,10 @@ export class Controller {
     this.#ended.add(request.id);
     await requests.show();
     const { verb, id, askedBy } = request;
-    log[state === "failed" ? "warn" : "info"]("A request has ended", {
-      verb,
-      id,
-      state,
-      message: firstLine(message),
-      asked_by: askedBy,
-    });
-    emit({ type: "requestChanged", request: { ...request, state, message } });
+    const text = firstLine(message);
+    const fields = { verb, id, state, message: text, asked_by: askedBy };
+    log[state === "failed" ? "warn" : "info"]("A request has ended", fields);
+    emit({ type: "requestChanged", request: { ...request, state, message: text } });
     const whole = wholeOfRequest(id);
     if (whole !== undefined) await this.#gather(whole);
   }
@@ -207,25 +216,14 @@ export class Controller {
     await requests.show();
   }
 
-  get #known(): string {
-    return `Verbs: ${Object.keys(this.#verbs).sort().join(", ")}.`;
-  }
-
-  readonly #cancelling: Verb = {
-    kind: "immediate",
-    read: ({ id }) => {
-      if (typeof id !== "string") {
-        throw new RefusedError(`cancel needs the id of a request: ${JSON.stringify(id)}`);
-      }
-      return () => this.#cancel(id);
-    },
-  };
-
   async #cancel(named: string): Promise<string> {
     const { requests, stream } = this.#deps;
     const own = partsOfRequest(named, stream).find((part) => part.stream === stream)?.id ?? named;
     const request = await requests.find(own) ?? await requests.find(named);
-    if (!request) throw new RefusedError(`No request has this id: ${named}`);
+    const names = [null, partsOfStream(stream).whole, ...requests.names];
+    if (!request || !names.includes(request.stream)) {
+      throw new RefusedError(`No request to this stream has this id: ${named}`);
+    }
     // It may be this one, which would wait for itself.
     if (request.verb === "cancel") throw new RefusedError(`A cancel cannot be cancelled: ${named}`);
     const running = this.#running.get(request.id);

@@ -6,8 +6,8 @@ import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { cut } from "../../util/text.ts";
 import type { Collection } from "../collections/collection.ts";
 import { repairRows } from "../collections/repair.ts";
-import { type BetweenBatches, RefusedError, type Verb, type VerbContext } from "./verb.ts";
-import { collectionName, oneOf, optional, readArguments, texts } from "./verb_arguments.ts";
+import { assertFollows, type BetweenBatches, RefusedError, type VerbContext } from "./verb.ts";
+import { type Arguments, verbOf } from "./verb_arguments.ts";
 
 /** Limits of a message. */
 const MAX_LISTED = 100;
@@ -16,33 +16,21 @@ const MAX_ERROR_CHARACTERS = 200;
 /** Retried between two batches. */
 const MAX_RETRIED = 1_000;
 
-interface Selection {
-  /** Undefined for all collections. */
-  readonly collection: Namespace | undefined;
-  /** Undefined for all dead letters. */
-  readonly oid: readonly string[] | undefined;
-}
+/** Without a collection, of all of them; without keys, all dead letters. */
+type Selection = Omit<Arguments<"letters">, "action">;
+
+export const lettersVerb = verbOf("letters", "long", ({ action, ...selection }) => {
+  if (action === "discard" && !selection.collection && !selection.oid) {
+    throw new RefusedError("discard needs a collection or keys (oid).", {
+      hint: "A discarded dead letter is deleted: its document is in no row until it changes.",
+    });
+  }
+  return (context: VerbContext) => ACTIONS[action](selection, context);
+});
 
 type Action = (selection: Selection, context: VerbContext) => Promise<string>;
 
-export const lettersVerb: Verb = {
-  kind: "long",
-  read(given) {
-    const { action, ...selection } = readArguments(given, {
-      action: oneOf("list", "show", "retry", "discard"),
-      collection: optional(collectionName),
-      oid: optional(texts),
-    });
-    if (action === "discard" && !selection.collection && !selection.oid) {
-      throw new RefusedError("discard needs a collection or keys (oid).", {
-        hint: "A discarded dead letter is deleted: its document is in no row until it changes.",
-      });
-    }
-    return (context) => ACTIONS[action](selection, context);
-  },
-};
-
-const ACTIONS: Readonly<Record<"list" | "show" | "retry" | "discard", Action>> = {
+const ACTIONS: Readonly<Record<Arguments<"letters">["action"], Action>> = {
   list: (selection, context) => printed(selection, { limit: MAX_LISTED, withDocuments: false }, context),
   show: (selection, context) => printed(selection, { limit: MAX_SHOWN, withDocuments: true }, context),
   retry,
@@ -126,10 +114,8 @@ async function discard({ collection, oid }: Selection, context: VerbContext): Pr
 
 /** The dead letters of each table. @throws RefusedError for a collection that the stream does not follow */
 async function tablesOf(collection: Namespace | undefined, { stream }: Pick<VerbContext, "stream">) {
-  const { names, transport, settings: { scope } } = stream;
-  if (collection && !scope.includes(collection)) {
-    throw new RefusedError(`The stream does not follow ${namespaceText(collection)}: ${scope}`);
-  }
+  const { names, transport } = stream;
+  if (collection) assertFollows(stream, collection);
   const isMeant = ({ name }: Collection) => !collection || name === namespaceText(collection);
   const found = await stream.between(({ tables }) =>
     Promise.resolve(tables.states.all.filter(isMeant).toArray())

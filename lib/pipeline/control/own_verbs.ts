@@ -1,143 +1,79 @@
-/** The verbs that steer a stream as a whole: pause, resume, rate and stop. */
-import type { BSON } from "mongodb";
-import { operationTime } from "../../bson/operation_time.ts";
+/** The verbs that steer a stream as a whole: pause, resume, rate, stop and reload. */
 import { clusterTimeText } from "../../source/connection/cluster_time.ts";
 import { hasPassed, savedToken } from "../../source/stream/resume_token.ts";
-import type { Verbs } from "./controller.ts";
-import { RefusedError, type Verb } from "./verb.ts";
+import { assertRuns, RefusedError, type Verb, type Verbs } from "./verb.ts";
+import { verbOf } from "./verb_arguments.ts";
 
-type Given = Readonly<Record<string, unknown>>;
+const pause = verbOf("pause", "immediate", ({ reason = null, resumeAt: until, resume }) => {
+  if (until === "now") throw new RefusedError("resumeAt is now: the pause would end as it begins");
+  const resumeAt = until ? until.t * 1_000 : null;
+  return async ({ request, stream, isResumed }) => {
+    const time = resumeAt === null ? undefined : new Date(resumeAt).toISOString();
+    if (resumeAt !== null && resumeAt <= stream.clock.now() && !isResumed) {
+      throw new RefusedError(`resumeAt is over: ${time}`);
+    }
+    await stream.pause({ since: request.askedAt, reason, resumeAt, resume });
+    const end = resume === "auto"
+      ? "earlier, before MongoDB drops the changes after the position"
+      : "history may be lost";
+    return `Paused until ${time ?? "it is resumed"}; ${end}.`;
+  };
+});
 
-/** @throws RefusedError for arguments that the verb does not have */
-function only(given: Given, ...names: readonly string[]): void {
-  const unknown = Object.keys(given).find((name) => !names.includes(name));
-  if (unknown === undefined) return;
-  const known = names.length > 0 ? `Arguments: ${names.join(", ")}.` : "It has none.";
-  throw new RefusedError(`Unknown argument: ${unknown}`, { hint: known });
-}
+const resume = verbOf("resume", "immediate", () => async ({ stream, isResumed, request }) => {
+  if (!stream.paused && !isResumed) throw new RefusedError("The stream is not paused.");
+  if (stream.paused) await stream.resume(`asked for by ${request.askedBy ?? "somebody"}`);
+  return "Resumed.";
+});
 
-/** @throws RefusedError for another type */
-function textIn(given: Given, name: string): string | undefined {
-  const value = given[name];
-  if (value === undefined || value === null || typeof value === "string") return value ?? undefined;
-  throw new RefusedError(`${name} is no text: ${JSON.stringify(value)}`);
-}
-
-/** @throws RefusedError for what is no whole number */
-export function countIn(given: Given, name: string): number | undefined {
-  const value = given[name];
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new RefusedError(`${name} is no whole number of at least 0: ${JSON.stringify(value)}`);
-}
-
-/** A time of the argument, as {@linkcode operationTime} reads it. */
-function timeIn(given: Given, name: string): "now" | BSON.Timestamp | undefined {
-  const text = textIn(given, name);
-  try {
-    return text === undefined ? undefined : operationTime(text);
-  } catch (error) {
-    throw new RefusedError(`${name} ${(error as RangeError).message}: ${text}`);
+/** Long, as it waits for the loop. */
+const rate = verbOf("rate", "long", (rates) => {
+  const given = Object.entries(rates).filter(([, value]) => value !== undefined);
+  if (given.length === 0) {
+    throw new RefusedError("rate needs snapshot or verify: documents a second, 0 for no limit");
   }
-}
-
-const pause: Verb = {
-  kind: "immediate",
-  read: (given) => {
-    only(given, "reason", "resumeAt", "resume");
-    const reason = textIn(given, "reason") ?? null;
-    const until = timeIn(given, "resumeAt");
-    if (until === "now") throw new RefusedError("resumeAt is now: the pause would end as it begins");
-    const resumeAt = until === undefined ? null : until.t * 1_000;
-    const resume = textIn(given, "resume") ?? "auto";
-    if (resume !== "auto" && resume !== "never") {
-      throw new RefusedError(`resume is neither auto nor never: ${resume}`);
+  return async ({ stream }) => {
+    const { snapshot, verify = stream.verifyRate } = rates;
+    stream.verifyRate = verify;
+    if (snapshot !== undefined) {
+      stream.replace({ snapshotRate: snapshot });
+      if (!stream.paused) await stream.between((loop) => Promise.resolve(loop.snapshot.limit(snapshot)));
     }
-    return async ({ request, stream, isResumed }) => {
-      if (resumeAt !== null && resumeAt <= stream.clock.now() && !isResumed) {
-        throw new RefusedError(`resumeAt is over: ${new Date(resumeAt).toISOString()}`);
-      }
-      await stream.pause({ since: request.askedAt, reason, resumeAt, resume });
-      const end = resumeAt === null ? "until it is resumed" : `until ${new Date(resumeAt).toISOString()}`;
-      return `Paused ${end}; ${
-        resume === "auto"
-          ? "earlier, before MongoDB drops the changes after the position"
-          : "history may be lost"
-      }.`;
-    };
-  },
-};
+    const texts = given.map(([name, value]) =>
+      `${name} ${value === 0 ? "without a limit" : `${value} documents/s`}`
+    );
+    return `Rate: ${texts.join(", ")}; until the next reload or start.`;
+  };
+});
 
-const resume: Verb = {
-  kind: "immediate",
-  read: (given) => {
-    only(given);
-    return async ({ stream, isResumed, request }) => {
-      if (!stream.paused && !isResumed) throw new RefusedError("The stream is not paused.");
-      if (stream.paused) await stream.resume(`asked for by ${request.askedBy ?? "somebody"}`);
-      return "Resumed.";
-    };
-  },
-};
-
-const rate: Verb = {
-  kind: "immediate",
-  read: (given) => {
-    only(given, "snapshot", "verify");
-    const [snapshot, verify] = [countIn(given, "snapshot"), countIn(given, "verify")];
-    if (snapshot === undefined && verify === undefined) {
-      throw new RefusedError("rate needs snapshot or verify: documents a second, 0 for no limit");
+const stop = verbOf("stop", "long", ({ at }) => async ({ stream, isResumed }) => {
+  if (at !== "now") {
+    if (stream.settings.snapshot === "only") throw new RefusedError("The stream ends with its snapshot.");
+    assertRuns(stream);
+    // The first term of the next relay must not begin before this.
+    const now = isResumed ? undefined : await stream.timeNow();
+    if (now && at.lte(now)) {
+      throw new RefusedError(`${clusterTimeText(at)} is over: MongoDB is at ${clusterTimeText(now)}`);
     }
-    return async ({ stream }) => {
-      if (verify !== undefined) stream.verifyRate = verify;
-      if (snapshot !== undefined) {
-        stream.replace({ snapshotRate: snapshot });
-        if (!stream.paused) await stream.between((loop) => Promise.resolve(loop.snapshot.limit(snapshot)));
-      }
-      const rates = Object.entries({ snapshot, verify }).flatMap(([name, value]) =>
-        value === undefined ? [] : [`${name} ${value === 0 ? "without a limit" : `${value} documents/s`}`]
-      );
-      return `Rate: ${rates.join(", ")}; until the next reload or start.`;
-    };
-  },
-};
-
-const stop: Verb = {
-  kind: "long",
-  read: (given) => {
-    only(given, "at");
-    const at = timeIn(given, "at") ?? "now";
-    return async ({ stream, isResumed }) => {
-      if (at !== "now") {
-        if (stream.settings.snapshot === "only") throw new RefusedError("The stream ends with its snapshot.");
-        if (stream.paused) throw new RefusedError("The stream is paused.", { hint: "Resume it first." });
-        const now = await stream.timeNow();
-        if (!isResumed && at.lte(now)) {
-          throw new RefusedError(`${clusterTimeText(at)} is over: MongoDB is at ${clusterTimeText(now)}`);
-        }
-        const { token } = stream.state;
-        if (token !== null && hasPassed(savedToken(token), at)) {
-          throw new RefusedError(`Changes after ${clusterTimeText(at)} are written already.`);
-        }
-      }
-      const time = await stream.stop(at);
-      const isPartial = stream.state.snapshot !== null;
-      const reached = time
-        ? `at ${clusterTimeText(time)}, operation time ${time.t}:${time.i}`
-        : "before the first batch";
-      stream.log.info("Stopped as asked", { at: reached });
-      return `Stopped ${reached}.${
-        isPartial ? " The snapshot was not finished: the next start goes on with it." : ""
-      }`;
-    };
-  },
-};
+    const { token } = stream.state;
+    if (token !== null && hasPassed(savedToken(token), at)) {
+      throw new RefusedError(`Changes after ${clusterTimeText(at)} are written already.`);
+    }
+  }
+  const time = await stream.stop(at);
+  const reached = time
+    ? `at ${clusterTimeText(time)}, operation time ${time.t}:${time.i}`
+    : "before the first batch";
+  stream.log.info("Stopped as asked", { at: reached });
+  const rest = stream.state.snapshot === null
+    ? ""
+    : " The snapshot was not finished: the next start goes on with it.";
+  return `Stopped ${reached}.${rest}`;
+});
 
 /** @param reload reads the file of the relay again, and returns why it was not used; undefined for a relay without a file */
-export const reloadVerb = (reload?: () => readonly string[]): Verb => ({
-  kind: "immediate",
-  read: (given) => {
-    only(given);
+export const reloadVerb = (reload?: () => readonly string[]): Verb =>
+  verbOf("reload", "immediate", () => {
     if (!reload) {
       throw new RefusedError("The relay was started without a file.", { hint: "Restart it with --config." });
     }
@@ -146,7 +82,6 @@ export const reloadVerb = (reload?: () => readonly string[]): Verb => ({
       if (refusals.length > 0) throw new RefusedError(refusals.join(" "));
       return Promise.resolve("The file was reloaded.");
     };
-  },
-});
+  });
 
 export const OWN_VERBS: Verbs = { pause, resume, rate, stop, reload: reloadVerb() };

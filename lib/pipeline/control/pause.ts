@@ -12,24 +12,6 @@ export interface Pause {
   readonly resume: "auto" | "never";
 }
 
-export const pauseText = (pause: Pause): string => JSON.stringify(pause);
-
-/** The inverse of {@linkcode pauseText}. A text that someone has edited is no pause: the stream goes on. */
-export function parsePause(text: string | null): Pause | undefined {
-  try {
-    const { since, reason, resumeAt, resume } = JSON.parse(text ?? "null");
-    if (typeof since !== "number") return undefined;
-    return {
-      since,
-      reason: reason ?? null,
-      resumeAt: resumeAt ?? null,
-      resume: resume === "never" ? "never" : "auto",
-    };
-  } catch {
-    return undefined;
-  }
-}
-
 const HOUR_MS = 3_600_000;
 
 /**
@@ -41,19 +23,17 @@ const HOUR_MS = 3_600_000;
 export const leastHeadroom = (window: number): number =>
   Math.max(window / HEADROOM_PART, Math.min(HOUR_MS, window / 2));
 
-export interface PauseContext {
-  /** By MongoDB's clock. */
-  readonly now: number;
-  /** The cluster time of the saved position; undefined if unknown. */
-  readonly position: number | undefined;
-  /** Undefined if unknown. */
-  readonly oplog: OplogReach | undefined;
-}
-
 /** Why a pause ends, or why somebody should end it; undefined while it may go on. */
 export function endOfPause(
   { resumeAt, resume }: Pause,
-  { now, position, oplog }: PauseContext,
+  { now, position, oplog }: {
+    /** By MongoDB's clock. */
+    readonly now: number;
+    /** The cluster time of the saved position; undefined if unknown. */
+    readonly position: number | undefined;
+    /** Undefined if unknown. */
+    readonly oplog: OplogReach | undefined;
+  },
 ): { readonly resumes: boolean; readonly why: string } | undefined {
   if (resumeAt !== null && now >= resumeAt) {
     return { resumes: true, why: `The pause was to end at ${new Date(resumeAt).toISOString()}.` };

@@ -2,44 +2,38 @@
 import type { Document } from "mongodb";
 import { BSON } from "../../bson/library.ts";
 import { isRefusal } from "../../source/connection/mongodb_errors.ts";
-import { parseFilter } from "../../source/documents/transform.ts";
 import { messageOf, UserError } from "../../util/errors.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import { type BetweenBatches, CancelledError, RefusedError, type Verb, type VerbContext } from "./verb.ts";
-import { collectionName, documentRate, optional, readArguments } from "./verb_arguments.ts";
+import {
+  assertFollows,
+  type BetweenBatches,
+  CancelledError,
+  RefusedError,
+  type VerbContext,
+} from "./verb.ts";
+import { verbOf } from "./verb_arguments.ts";
 
 const POLL_INTERVAL_MS = 250;
 
-export const snapshotVerb: Verb = {
-  kind: "long",
-  read(given) {
-    const { collection, filter, rate } = readArguments(given, {
-      collection: collectionName,
-      filter: optional((value) => parseFilter(typeof value === "string" ? value : JSON.stringify(value))),
-      rate: optional(documentRate),
-    });
-    if (filter) return (context) => readMatching(collection, { filter, rate }, context);
-    if (rate === undefined) return (context) => readAll(collection, context);
-    throw new RefusedError("rate needs a filter.", {
-      hint: "The rate of other snapshots is that of the stream: request rate, with the argument snapshot.",
-    });
-  },
-};
+export const snapshotVerb = verbOf("snapshot", "long", ({ collection, filter, rate }) => {
+  if (filter) return (context) => readMatching(collection, { filter, rate }, context);
+  if (rate === undefined) return (context) => readAll(collection, context);
+  throw new RefusedError("rate needs a filter.", {
+    hint: "The rate of other snapshots is that of the stream: request rate, with the argument snapshot.",
+  });
+});
 
 /** @throws RefusedError for a collection that the stream does not follow, or that does not exist */
-export async function assertFollowed(
-  namespace: Namespace,
-  { settings: { scope }, causalReader }: Pick<BetweenBatches, "settings" | "causalReader">,
-): Promise<void> {
-  const name = namespaceText(namespace);
-  if (!scope.includes(namespace)) throw new RefusedError(`The stream does not follow ${name}: ${scope}`);
-  if (!await causalReader.exists(namespace)) throw new RefusedError(`MongoDB has no collection ${name}.`);
+async function assertExists(namespace: Namespace, loop: BetweenBatches): Promise<void> {
+  assertFollows(loop, namespace);
+  if (await loop.causalReader.exists(namespace)) return;
+  throw new RefusedError(`MongoDB has no collection ${namespaceText(namespace)}.`);
 }
 
 async function readAll(namespace: Namespace, context: VerbContext): Promise<string> {
   const { stream, signal, progress } = context;
   const undo = await stream.between(async (loop) => {
-    await assertFollowed(namespace, loop);
+    await assertExists(namespace, loop);
     return await requeue(namespace, loop);
   });
   return await undoing(undo, signal, () =>
@@ -102,7 +96,7 @@ async function readMatching(
     return { id, undo: id === request.id ? () => filtered.discard(id) : undefined };
   };
   const planned = await stream.between(async (loop) => {
-    await assertFollowed(namespace, loop);
+    await assertExists(namespace, loop);
     try {
       await loop.reader.checkQuery(namespace, query);
     } catch (error) {

@@ -7,14 +7,9 @@ import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import { clusterTimeOf, savedToken, timeOf } from "../../source/stream/resume_token.ts";
 import { messageOf } from "../../util/errors.ts";
 import { type OplogReach } from "../status/events.ts";
-import { endOfPause, parsePause, type Pause, pauseText } from "./pause.ts";
-import {
-  type BetweenBatches,
-  type BetweenTerms,
-  type ControlledStream,
-  RefusedError,
-  type Verb,
-} from "./verb.ts";
+import { unlessAborted } from "../../util/concurrency.ts";
+import { endOfPause, type Pause } from "./pause.ts";
+import { type BetweenBatches, type BetweenTerms, type ControlledStream, RefusedError } from "./verb.ts";
 
 export interface SteeringDeps
   extends Pick<ControlledStream, "emit" | "log" | "clock" | "names" | "transport" | "replace" | "timeNow"> {
@@ -49,7 +44,7 @@ export class Steering {
 
   constructor(deps: SteeringDeps) {
     this.#deps = deps;
-    this.#pause = parsePause(deps.position.state.paused);
+    this.#pause = JSON.parse(deps.position.state.paused ?? "null") ?? undefined;
   }
 
   get isPaused(): boolean {
@@ -66,7 +61,7 @@ export class Steering {
   }
 
   /** The stream as one request steers it, until its signal is aborted. */
-  streamFor(kind: Verb["kind"], signal: AbortSignal): ControlledStream {
+  streamFor(signal: AbortSignal): ControlledStream {
     const { settings, ...deps } = this.#deps;
     // deno-lint-ignore no-this-alias
     const steering = this;
@@ -87,18 +82,13 @@ export class Steering {
       set verifyRate(rate) {
         steering.#verifyRate = rate;
       },
-      between: async (task) => {
-        if (kind === "immediate" && this.#pause) {
-          throw new RefusedError("The stream is paused.", { hint: "Resume it first." });
-        }
-        return await this.#queued(this.#between, task, signal);
-      },
+      between: (task) => this.#queued(this.#between, task, signal),
       apart: (task) => {
         const done = this.#queued(this.#apart, task, signal);
         this.#newTerm();
         return done;
       },
-      pause: (pause) => this.#begin(pause),
+      pause: (pause) => this.#begin(pause, signal),
       resume: (why) => this.#resume(why),
       stop: (at) => this.#end(at, signal),
     };
@@ -159,8 +149,7 @@ export class Steering {
       }
     };
     queue.push(run);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    return promise;
+    return unlessAborted(promise, signal);
   }
 
   #newTerm(): void {
@@ -169,16 +158,16 @@ export class Steering {
     this.#deps.endTerm();
   }
 
-  async #begin(pause: Pause): Promise<void> {
+  async #begin(pause: Pause, signal: AbortSignal): Promise<void> {
     if (this.#stop) {
       throw new RefusedError("The stream is about to stop.", { hint: "Cancel that request first." });
     }
-    await this.#deps.position.save({ paused: pauseText(pause) });
+    await this.#deps.position.save({ paused: JSON.stringify(pause) });
     const isRunning = !this.#pause;
     this.#pause = pause;
     if (isRunning) this.#quiet = Promise.withResolvers();
     this.#newTerm();
-    await this.#quiet.promise;
+    await unlessAborted(this.#quiet.promise, signal);
   }
 
   async #resume(why: string): Promise<void> {
@@ -193,10 +182,9 @@ export class Steering {
     if (this.#stop) throw new RefusedError("Another request stops the stream already.");
     const done = Promise.withResolvers<BSON.Timestamp | undefined>();
     const stop = this.#stop = { at, done };
-    signal.addEventListener("abort", () => done.reject(signal.reason), { once: true });
     this.#newTerm();
     try {
-      return await done.promise;
+      return await unlessAborted(done.promise, signal);
     } catch (error) {
       this.#abandon(stop);
       throw error;

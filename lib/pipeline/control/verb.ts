@@ -12,6 +12,7 @@ import type { SavedState } from "../../sink/metadata/stream_position.ts";
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Logger } from "../../util/log.ts";
+import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Checkpoint } from "../loop/checkpoint.ts";
 import type { LoopDeps } from "../loop/replication_loop.ts";
 import type { RelaySettings } from "../settings.ts";
@@ -30,6 +31,9 @@ export interface Verb {
   /** Reads and checks the arguments; asks no server. @throws RefusedError */
   readonly read: (given: Readonly<Record<string, unknown>>) => Run;
 }
+
+/** The verbs by name. Those that need more than the pipeline are added by who runs the stream. */
+export type Verbs = Readonly<Record<string, Verb>>;
 
 /** Executes a request. Resolves to the message of `done`. @throws RefusedError; the signal's reason if it was cancelled */
 export type Run = (context: VerbContext) => Promise<string>;
@@ -83,9 +87,8 @@ export interface ControlledStream {
   /** Documents a second that `verify` in the relay reads at most, set by `rate`; 0 for no limit. */
   verifyRate: number;
   /**
-   * Runs a task between two batches, while nothing else is applied; again if the term ended before it did. While
-   * the stream is paused, a long verb waits until it is resumed. @throws RefusedError for an immediate verb while the stream
-   * is paused
+   * Runs a task between two batches, while nothing else is applied; again if the term ended before it did. Waits for the
+   * loop, and while the stream is paused: so only long verbs call it.
    */
   between<Result>(task: (loop: BetweenBatches) => Promise<Result>): Promise<Result>;
   /** Ends the term of the loop in order, runs a task, then begins another term; or stays paused. */
@@ -100,4 +103,15 @@ export interface ControlledStream {
   stop(at: "now" | BSON.Timestamp): Promise<BSON.Timestamp | undefined>;
   /** MongoDB's cluster time. */
   timeNow(): Promise<BSON.Timestamp>;
+}
+
+/** @throws RefusedError while the stream is paused */
+export function assertRuns({ paused }: Pick<ControlledStream, "paused">): void {
+  if (paused) throw new RefusedError("The stream is paused.", { hint: "Resume it first." });
+}
+
+/** @throws RefusedError for a collection that the stream does not follow */
+export function assertFollows({ settings }: Pick<ControlledStream, "settings">, collection: Namespace): void {
+  if (settings.scope.includes(collection)) return;
+  throw new RefusedError(`The stream does not follow ${namespaceText(collection)}: ${settings.scope}`);
 }

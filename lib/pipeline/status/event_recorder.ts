@@ -7,6 +7,8 @@ import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { durationText, firstLine } from "../../util/text.ts";
 import { describe } from "./describe_error.ts";
 import { type Emit, type Listener, on } from "./events.ts";
+import { behindText, oplogText } from "./health.ts";
+import type { StatusSource } from "./relay_status.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 
 const HIGH_LAG_MS = 60_000;
@@ -30,15 +32,17 @@ const REQUESTS: Partial<Readonly<Record<RequestState, readonly [kind: EventKind,
 };
 
 /**
- * A listener that emits `recorded`. Its state follows from the events alone.
+ * A listener that emits `recorded`.
  *
  * @param stream its name until the lease is taken
  * @example
  * IN: advanced({lag: 90_000}), advanced({lag: 80_000}), advanced({lag: 15})
- * OUT: recorded({kind: "lag_high", message: "The tables are 90 s behind the collections", …}), recorded({kind: "lag_normal", …})
+ * OUT: recorded({kind: "lag_high", message: "The tables are 90 s behind MongoDB", …}), recorded({kind: "lag_normal", …})
  */
-export function eventRecorder({ stream, clock, emit }: {
+export function eventRecorder({ stream, status, clock, emit }: {
   readonly stream: string;
+  /** It has heard each event before. */
+  readonly status: StatusSource;
   readonly clock: Pick<Clock, "now" | "monotonic">;
   readonly emit: Emit;
 }): Listener {
@@ -48,11 +52,10 @@ export function eventRecorder({ stream, clock, emit }: {
   let inSnapshot = false;
   let isLate = false;
   let isOplogLow = false;
-  let clusterTime: number | null = null;
   const failed = new Set<string>();
   /** Requests that run. */
   const running = new Set<string>();
-  const counts = new Map<string, { kind: keyof typeof COUNTED; collection: string; total: number }>();
+  const counts = new Map<string, { kind: keyof typeof COUNTED; collection: string; count: number }>();
   let countsDue = -Infinity;
 
   const record = (kind: EventKind, message: string, details: RecordedEvent["details"] = {}) =>
@@ -61,14 +64,13 @@ export function eventRecorder({ stream, clock, emit }: {
       event: recordedEvent({ at: clock.now(), stream: name, kind, message, details }),
     });
   const count = (kind: keyof typeof COUNTED, namespace: Namespace, more: number) => {
-    if (more === 0) return;
     const collection = namespaceText(namespace);
-    const { total } = counts.get(`${kind} ${collection}`) ?? { total: 0 };
-    counts.set(`${kind} ${collection}`, { kind, collection, total: total + more });
+    const key = `${kind} ${collection}`;
+    if (more > 0) counts.set(key, { kind, collection, count: more + (counts.get(key)?.count ?? 0) });
   };
   const recordCounts = () => {
-    for (const { kind, collection, total } of counts.values()) {
-      record(kind, `${COUNTED[kind]} of ${collection}: ${total}`, { collection, count: total });
+    for (const { kind, ...counted } of counts.values()) {
+      record(kind, `${COUNTED[kind]} of ${counted.collection}: ${counted.count}`, counted);
     }
     if (counts.size > 0) countsDue = clock.monotonic() + COUNT_MS;
     counts.clear();
@@ -77,8 +79,8 @@ export function eventRecorder({ stream, clock, emit }: {
     if (lag === null || (isLate ? lag > FRESH_MS : lag <= HIGH_LAG_MS)) return;
     isLate = !isLate;
     const details = { lag_ms: lag };
-    if (isLate) record("lag_high", `The tables are ${durationText(lag)} behind the collections`, details);
-    else record("lag_normal", "The tables are no longer behind the collections", details);
+    if (isLate) record("lag_high", behindText(lag), details);
+    else record("lag_normal", "The tables are no longer behind MongoDB", details);
   };
 
   return on({
@@ -123,20 +125,14 @@ export function eventRecorder({ stream, clock, emit }: {
       }
     },
     batchStarted: ({ lag }) => isLate || checkLag(lag),
-    advanced: (event) => {
-      clusterTime = event.clusterTime ?? clusterTime;
-      checkLag(event.lag);
+    advanced: ({ lag }) => {
+      checkLag(lag);
       if (clock.monotonic() >= countsDue) recordCounts();
     },
-    oplogSeen: ({ oldest, window, isGrowing }) => {
-      const left = isGrowing || clusterTime === null ? Infinity : Math.max(0, clusterTime - oldest);
-      const isLow = left < window / HEADROOM_PART;
-      if (isLow && !isOplogLow) {
-        const text = `The oplog passes the position in ${
-          durationText(left)
-        }: after that, a new snapshot is needed`;
-        record("oplog_low", text, { left_ms: left, window_ms: window });
-      }
+    oplogSeen: ({ window }) => {
+      const left = status.current.oplogHeadroom;
+      const isLow = left !== null && left < window / HEADROOM_PART;
+      if (isLow && !isOplogLow) record("oplog_low", oplogText(left), { left_ms: left, window_ms: window });
       isOplogLow = isLow;
     },
     requestChanged: ({ request: { id, verb, state, askedBy, message } }) => {

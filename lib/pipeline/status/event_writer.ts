@@ -9,12 +9,6 @@ const MAX_WAITING = 1_000;
 const DAY_MS = 24 * 60 * 60_000;
 const LAST_WRITE_MS = 1_000;
 
-interface EventWriterDeps {
-  readonly clock: Pick<Clock, "now" | "monotonic" | "wait">;
-  readonly log: Logger;
-  readonly emit: Emit;
-}
-
 export class EventWriter implements AsyncDisposable {
   /** The table; until it is set, events wait. */
   log: Pick<EventLog, "write" | "expire"> | undefined;
@@ -23,7 +17,13 @@ export class EventWriter implements AsyncDisposable {
   #hasWarned = false;
   #expiresAt = -Infinity;
 
-  constructor(readonly deps: EventWriterDeps) {}
+  constructor(
+    readonly deps: {
+      readonly clock: Pick<Clock, "now" | "monotonic" | "wait">;
+      readonly log: Logger;
+      readonly emit: Emit;
+    },
+  ) {}
 
   // `verify` has written its events itself.
   readonly listen: Listener = on({
@@ -36,12 +36,8 @@ export class EventWriter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const last = async () => {
-      await this.#writing;
-      this.beat();
-      await this.#writing;
-    };
-    await waitAtMost(LAST_WRITE_MS, last(), this.deps.clock);
+    const last = Promise.resolve(this.#writing).then(() => this.beat()).then(() => this.#writing);
+    await waitAtMost(LAST_WRITE_MS, last, this.deps.clock);
   }
 
   async #write(to: Pick<EventLog, "write" | "expire">): Promise<void> {

@@ -48,7 +48,7 @@ export interface RelayStatus extends Counts {
 export type StatusSource = { readonly current: RelayStatus };
 
 /** As columns of `cdc_position`. */
-export const columnsOf = (status: RelayStatus): StatusColumns => ({
+export const columnsOf = (status: RelayStatus) => ({
   phase: status.phase,
   cluster_time: status.clusterTime === null ? null : new Date(status.clusterTime).toISOString(),
   lag_ms: status.lag,
@@ -62,4 +62,4 @@ export const columnsOf = (status: RelayStatus): StatusColumns => ({
   oplog_headroom_s: status.oplogHeadroom === null ? null : Math.round(status.oplogHeadroom / 1_000),
   last_error: status.lastError,
   version: VERSION,
-});
+} satisfies StatusColumns);

@@ -55,13 +55,13 @@ const OPEN = "coalesce(state, 'asked') IN ('asked', 'running')";
 
 export class ControlRequests extends StreamRows {
   /** Names by which requests mean this stream: its own first. */
-  readonly #names: readonly string[];
+  readonly names: readonly string[];
   readonly #columns: string;
 
   /** @param aliases further names of the stream, such as that in the file */
   constructor(transport: Transport, stream: StreamName, aliases: readonly string[] = []) {
     super(transport, stream, "cdc_control");
-    this.#names = [stream.stream, ...aliases];
+    this.names = [stream.stream, ...aliases];
     const { now, millis } = transport.dialect;
     const asked = `coalesce(${millis("asked_at")}, ${now})`;
     const expires = `coalesce(${millis("expires_at")}, ${asked} + ${EXPIRES_MS})`;
@@ -93,7 +93,7 @@ export class ControlRequests extends StreamRows {
   async open(): Promise<ControlRequest[]> {
     const [texts] = this.transport.dialect.lists;
     const where = `(stream = ANY($1::${texts}) OR stream IS NULL) AND ${OPEN} ORDER BY asked_at, id`;
-    return await this.#select(where, [this.#names]);
+    return await this.#select(where, [this.names]);
   }
 
   /** By its primary key, so also a request that is not visible to queries yet. */
@@ -107,7 +107,7 @@ export class ControlRequests extends StreamRows {
     const where =
       `stream = ANY($1::${texts}) OR stream IS NULL ORDER BY asked_at DESC NULLS LAST, id LIMIT ${limit}`;
     await this.refresh();
-    return await this.#select(where, [this.#names]);
+    return await this.#select(where, [this.names]);
   }
 
   async save(id: string, { starts, ends, ...texts }: RequestChange): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * Dead letters: documents that no row could hold, with the error. An operator has them tried again. One is saved without its document if that is longer than {@linkcode Dialect.maxText}, or if CrateDB refuses it.
+ * Dead letters: documents that no row could hold, with the error. They are tried again after new columns, or as an operator
+ * asks. One lacks its document if that is longer than {@linkcode Dialect.maxText}, or if CrateDB refuses it.
  */
 import { bytesJson, documentOfExtendedJson, extendedJson } from "../../bson/bson.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";

@@ -66,6 +66,49 @@ export const STATUS_FIELDS = [
   ...["last_error", "owner", "version", "reported_at", "saved_at"] as const,
 ];
 
+/** A row of the view `cdc_status`, with its collections. Times are in ISO 8601. */
+export interface StreamStatus {
+  /** The schema of the relay's own tables. */
+  readonly schema: string;
+  readonly stream: string;
+  readonly state: StreamState;
+  readonly phase: string | null;
+  readonly lag_ms: number | null;
+  readonly cluster_time: string | null;
+  readonly snapshot_done: number | null;
+  readonly snapshot_total: number | null;
+  readonly events: number | null;
+  readonly rows: number | null;
+  readonly overflowed: number | null;
+  readonly dead_letters: number;
+  readonly failed_collections: number | null;
+  readonly oplog_headroom_s: number | null;
+  readonly last_error: string | null;
+  readonly owner: string | null;
+  readonly version: string | null;
+  readonly reported_at: string | null;
+  readonly saved_at: string | null;
+  readonly collections: readonly CollectionStatus[];
+}
+
+/** A row of `cdc_collection`. */
+export interface CollectionStatus {
+  readonly collection: string;
+  /** The table that has rows of it, as `schema.table`; null for none. */
+  readonly table: string | null;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly hint: string | null;
+  readonly rows: number | null;
+  readonly documents: number | null;
+  readonly since: string | null;
+  readonly dead_letters: number;
+  /** Outcome of the last verification; null for none. */
+  readonly verified: string | null;
+  /** Up to when that has proven all documents equal. */
+  readonly verified_to: string | null;
+}
+
 /** A SELECT without parameters. @param maxLag in milliseconds; a larger lag is a problem */
 export function statusQuery(dialect: Dialect, schema: string, maxLag = 60_000): string {
   const reported = [...Object.keys(STATUS_COLUMNS), REPORTED_AT].map((name) => `p.${quoteName(name)}`);

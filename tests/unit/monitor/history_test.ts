@@ -6,13 +6,15 @@ import { fakeClock, START } from "../../support/fake_clock.ts";
 function setUp() {
   const clock = fakeClock();
   const status = { current: statusOf({ lag: 7 }) };
-  const history = new History(status, clock);
+  const reading = new Map<string, { documents: number }>();
+  const history = new History(status, clock, reading);
+
   const pass = (rows: number) => {
     status.current = statusOf({ lag: 7, upserts: status.current.upserts + rows });
     clock.pass(SAMPLE_MS);
     history.sample();
   };
-  return { clock, status, history, pass };
+  return { clock, status, history, reading, pass };
 }
 
 Deno.test("History has time, lag and rate of each sample, and those after a time", () => {
@@ -40,8 +42,8 @@ Deno.test("History has no negative rate after a stream was started again", () =>
 });
 
 Deno.test("History has the rate of each collection that a snapshot reads", () => {
-  const { history, clock, pass } = setUp();
-  history.count("shop.orders", 1_000);
+  const { history, reading, clock, pass } = setUp();
+  reading.set("shop.orders", { documents: 1_000 });
   clock.pass(1_000);
   assert.deepEqual([history.rateOf("shop.orders"), history.rateOf("shop.lines")], [1_000, 0]);
   for (let count = 0; count < 6; count++) pass(0);

@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { freePort } from "../../../dev/servers/free_port.ts";
-import { type Hook, maskWebhook, type Message, parseWebhook, send } from "../../../lib/monitor/hook.ts";
-import { openHooks } from "../../../lib/monitor/hooks.ts";
+import {
+  checkMayRun,
+  type Hook,
+  maskWebhook,
+  type Message,
+  openHooks,
+  parseWebhook,
+  send,
+} from "../../../lib/monitor/hooks.ts";
 import { type EventKind, recordedEvent } from "../../../lib/sink/metadata/event_log.ts";
+import type { UsageError } from "../../../lib/util/errors.ts";
 import { QUIET } from "../../../lib/util/log.ts";
 import { fakeClock } from "../../support/fake_clock.ts";
 
@@ -50,17 +59,18 @@ Deno.test("openHooks() tells what needs attention, or the kinds that were select
   assert.deepEqual(selected.sent, ["lag_normal"]);
 });
 
-Deno.test("openHooks() tells of a stream and kind once in 15 minutes, and then the newest of the others", async () => {
+Deno.test("openHooks() tells of a kind once in 15 minutes, and then the newest of the others", async () => {
   const { hooks, sent, tell, pass } = hooked();
   await tell("failed", "a");
   await pass(MINUTE);
   for (const message of ["b", "c", "d"]) await tell("failed", message);
-  await tell("failed", "other", "users");
-  assert.deepEqual(sent, ["a", "other"]);
+  await tell("failed", "of another stream", "users");
+  await tell("lag_high", "of another kind");
+  assert.deepEqual(sent, ["a", "of another kind"]);
   await pass(14 * MINUTE - 1);
   assert.equal(sent.length, 2);
   await pass(1);
-  assert.deepEqual(sent.slice(2), ["d +2"]);
+  assert.deepEqual(sent.slice(2), ["of another stream +3"]);
   await tell("failed", "e");
   await pass(15 * MINUTE);
   await pass(15 * MINUTE);
@@ -129,6 +139,8 @@ Deno.test("send() posts an event as JSON, or in the form of Slack", async () => 
 
 Deno.test("send() fails if the receiver refuses, is away or hangs, and names no secret", async () => {
   await assert.rejects(received({}, 500), /^Error: it has answered 500$/);
+  // Following it would ask without the event.
+  await assert.rejects(received({}, 302), /^Error: it has answered 302$/);
   const { signal } = new AbortController();
   const away = `127.0.0.1:${await freePort()}`;
   await assert.rejects(send({ url: `http://${away}/hush` }, MESSAGE, signal), (error) => {
@@ -178,4 +190,38 @@ Deno.test("parseWebhook() takes URLs of HTTP", () => {
   for (const text of ["example.org", "ftp://example.org/", "file:///etc"]) {
     assert.throws(() => parseWebhook(text), RangeError);
   }
+});
+
+Deno.test("checkMayRun() refuses a program that Deno may not run, and says what to do", () => {
+  const permissions = (state: string) => ({ querySync: () => ({ state }) });
+  checkMayRun("notify", permissions("granted"));
+  assert.throws(() => checkMayRun("notify", permissions("prompt")), (error: UsageError) => {
+    assert.match(error.message, /^Deno may not run notify/);
+    assert.match(error.hint ?? "", /--allow-run=notify/);
+    return true;
+  });
+});
+
+Deno.test("cdc-relay with a program as hook does not start with the permissions for production", async () => {
+  await using folder = new AsyncDisposableStack();
+  const path = await Deno.makeTempDir();
+  folder.defer(() => Deno.remove(path, { recursive: true }));
+  await Deno.writeTextFile(
+    `${path}/relay.yaml`,
+    "version: 1\nhooks: [{ exec: [notify] }]\nmongodb: { url: mongodb://localhost:1 }\nstreams: { shop: {} }\n",
+  );
+  const root = join(import.meta.dirname ?? "", "..", "..", "..");
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...`run --no-check -P=production mongodb_cdc_cratedb.ts cdc-relay --config`.split(" "),
+      `${path}/relay.yaml`,
+    ],
+    cwd: root,
+    stdin: "null",
+    stdout: "null",
+  }).output();
+  const text = new TextDecoder().decode(stderr);
+  assert.equal(code, 2);
+  assert.match(text, /Deno may not run notify.*/);
+  assert.match(text, /--allow-run=notify/);
 });

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { get as request } from "node:http";
 import { type Monitor, openMonitor } from "../../../lib/monitor/monitor.ts";
+import type { CollectionState } from "../../../lib/pipeline/collections/collection_state.ts";
 import type { RelayStatus } from "../../../lib/pipeline/status/relay_status.ts";
+import { recordedEvent } from "../../../lib/sink/metadata/event_log.ts";
 import { UserError } from "../../../lib/util/errors.ts";
 import { QUIET } from "../../../lib/util/log.ts";
 import { fakeClock } from "../../support/fake_clock.ts";
@@ -247,4 +249,41 @@ Deno.test("openMonitor() makes an answer once a second, for any number of viewer
   assert.equal(await readFor(10), 0);
   clock.pass(1_000);
   assert.equal(await readFor(10), once);
+});
+
+Deno.test("/events has the last 100 of all streams, newest first", async () => {
+  await using monitor = await open();
+  const events = async () => JSON.parse((await get(`${monitor.url}/events`))[1]);
+  assert.deepEqual(await events(), []);
+  for (let at = 1; at <= 120; at++) {
+    const event = recordedEvent({ at, stream: "shop", kind: "stopped", message: "m", details: {} });
+    monitor.listen({ type: "recorded", event });
+  }
+  const told = await events();
+  assert.deepEqual([told.length, told[0].at, told.at(-1).at], [
+    100,
+    "1970-01-01T00:00:00.120Z",
+    "1970-01-01T00:00:00.021Z",
+  ]);
+});
+
+Deno.test("the page is shown 200 collections: those that need attention, and the number of the others", async () => {
+  await using monitor = await open();
+  const changed = (name: string, state: CollectionState) =>
+    monitor.listen({
+      type: "collectionChanged",
+      namespace: { database: "shop", collection: name },
+      table: name,
+      state,
+      since: 0,
+    });
+  for (let each = 0; each < 300; each++) changed(`c${each}`, { name: "following" });
+  changed("broken", { name: "failed", reason: "no", hint: "yes" });
+  const { streams: [shown] } = JSON.parse((await get(`${monitor.url}/status?since=0`))[1]);
+  assert.deepEqual([shown.collections.length, shown.collections[0].collection, shown.more_collections], [
+    200,
+    "shop.broken",
+    101,
+  ]);
+  assert.equal(JSON.parse((await get(`${monitor.url}/status`))[1]).collections.length, 301);
 });

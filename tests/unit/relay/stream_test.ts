@@ -1,6 +1,6 @@
 /** A stream on fakes of both databases: it takes the lease, stands by, and ends. */
 import assert from "node:assert/strict";
-import { BSON, type Document, type MongoClient, MongoServerError } from "mongodb";
+import { type Document, type MongoClient, MongoServerError } from "mongodb";
 import { eventually } from "../../../dev/servers/eventually.ts";
 import { relayConfig } from "../../../lib/config/relay_settings.ts";
 import { memoryBudget } from "../../../lib/util/garbage.ts";
@@ -25,14 +25,8 @@ const IS_LEASE = /^(?:INSERT INTO|UPDATE|SELECT .*lease_until)\b.*"cdc_position"
 /** A MongoDB without collections, whose change stream brings nothing. */
 function emptyMongodb(): MongoClient {
   const session = { advanceOperationTime() {}, advanceClusterTime() {}, endSession: () => Promise.resolve() };
-  const token = BSON.serialize({ _data: "8265000000000000012B0229296E04" });
-  const batch = (name: string) =>
-    BSON.serialize({
-      id: 1n,
-      ns: "shop.$cmd.aggregate",
-      [name]: [],
-      postBatchResumeToken: BSON.deserialize(token),
-    });
+  const postBatchResumeToken = { _data: "8265000000000000012B0229296E04" };
+  const cursor = { id: 1n, ns: "shop.$cmd.aggregate", firstBatch: [], postBatchResumeToken };
   const client = {
     options: {},
     startSession: () => session,
@@ -44,7 +38,7 @@ function emptyMongodb(): MongoClient {
         if (JSON.stringify(command).includes("$nope")) {
           return Promise.reject(new MongoServerError({ message: "unknown operator: $nope", code: 2 }));
         }
-        if (command.aggregate) return Promise.resolve({ cursor: batch("firstBatch") });
+        if (command.aggregate) return Promise.resolve({ cursor });
         if (!command.getMore) return Promise.resolve({});
         return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
       },

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
-import { concurrently, readAhead, ReadWriteLock, Semaphore } from "../../../lib/util/concurrency.ts";
+import {
+  concurrently,
+  readAhead,
+  ReadWriteLock,
+  Semaphore,
+  unlessAborted,
+} from "../../../lib/util/concurrency.ts";
 
 Deno.test("concurrently() gives the results in the order of the items", async () => {
   const gates = Array.from({ length: 4 }, () => Promise.withResolvers<void>());
@@ -224,4 +230,20 @@ Deno.test("readAhead() ends its source when it is left early", async () => {
   }
   for await (const _ of readAhead(source())) break;
   assert.ok(ended);
+});
+
+Deno.test("unlessAborted() ends with the work or the signal, and leaves no listener", async () => {
+  const relay = new AbortController();
+  let listeners = 0;
+  const { signal } = relay;
+  const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+  signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args));
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => (listeners--, remove(...args));
+  assert.equal(await unlessAborted(Promise.resolve(1), signal), 1);
+  await assert.rejects(unlessAborted(Promise.reject(new Error("no")), signal), /no/);
+  const waiting = assert.rejects(unlessAborted(new Promise(() => {}), signal), /stop/);
+  relay.abort(new Error("stop"));
+  await waiting;
+  await assert.rejects(unlessAborted(new Promise(() => {}), signal), /stop/);
+  assert.equal(listeners, 0);
 });

@@ -167,12 +167,13 @@ Deno.test("TableApplier makes a dead letter of what is no BSON, and goes on", as
 
 Deno.test("TableApplier takes an error of its own for no fault of the document", async () => {
   const { deps, dead } = applierOf();
-  const columns = Object.defineProperty({ ...deps.columns }, "columns", {
+  const columns = { ...deps.columns };
+  const applier = new TableApplier({ ...deps, columns });
+  Object.defineProperty(columns, "columns", {
     get: () => {
       throw new TypeError("x is undefined");
     },
   });
-  const applier = new TableApplier({ ...deps, columns });
   await assert.rejects(applier.apply([change({ n: 1 })]), /x is undefined/);
   assert.equal(dead.size, 0);
 });

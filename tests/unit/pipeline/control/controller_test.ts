@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { Controller, type Verbs } from "../../../../lib/pipeline/control/controller.ts";
-import { type ControlledStream, RefusedError } from "../../../../lib/pipeline/control/verb.ts";
+import { Controller } from "../../../../lib/pipeline/control/controller.ts";
+import { type ControlledStream, RefusedError, type Verbs } from "../../../../lib/pipeline/control/verb.ts";
 import type { RelayEvent } from "../../../../lib/pipeline/status/events.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { requestsInMemory } from "../../../support/requests_in_memory.ts";
@@ -9,6 +9,7 @@ import { requestsInMemory } from "../../../support/requests_in_memory.ts";
 function controlling({ stream = "shop.*", streams = 1, requests = requestsInMemory("shop.*") } = {}) {
   const done: string[] = [];
   const events: RelayEvent[] = [];
+  const logged: string[] = [];
   const relay = new AbortController();
   const open = Promise.withResolvers<void>();
   const verbs: Verbs = {
@@ -37,7 +38,6 @@ function controlling({ stream = "shop.*", streams = 1, requests = requestsInMemo
       },
     },
   };
-  const logged: unknown[] = [];
   const controller = new Controller({
     requests,
     verbs,
@@ -45,11 +45,14 @@ function controlling({ stream = "shop.*", streams = 1, requests = requestsInMemo
     stream,
     countStreams: () => Promise.resolve(streams),
     emit: (event) => events.push(event),
-    log: { ...QUIET, info: (_, fields) => logged.push(fields?.message) },
-    clock: { wait: () => Promise.resolve() },
+    log: { ...QUIET, info: (message, fields) => logged.push(message, JSON.stringify(fields)) },
+    clock: {
+      wait: (_, { signal } = {}) =>
+        new Promise((resolve) => signal?.addEventListener("abort", () => resolve())),
+    },
     signal: relay.signal,
   });
-  return { controller, requests, done, events, relay, open, logged };
+  return { controller, requests, done, events, logged, relay, open };
 }
 
 Deno.test("Controller executes requests in order, each once", async () => {
@@ -63,13 +66,6 @@ Deno.test("Controller executes requests in order, each once", async () => {
   assert.equal(requests.rows.get("a")?.message, "noted 1");
   const states = events.flatMap((each) => each.type === "requestChanged" ? [each.request.state] : []);
   assert.deepEqual(states, ["running", "done", "running", "done"]);
-});
-
-Deno.test("Controller logs only the first line of a message: the others may have values of documents", async () => {
-  const { controller, requests, logged } = controlling();
-  requests.put({ id: "a", verb: "note", arguments: { text: "1 different\n  amount: document 241" } });
-  await controller.poll();
-  assert.deepEqual(logged, ["noted 1 different"]);
 });
 
 Deno.test("Controller refuses a cancel that names itself", async () => {
@@ -99,7 +95,7 @@ Deno.test("Controller executes again what a killed relay has begun", async () =>
 
 for (
   const [what, request, state, message] of [
-    ["an unknown verb", { verb: "jump" }, "refused", /Unknown verb: jump.*Verbs: cancel, long, note/],
+    ["an unknown verb", { verb: "jump" }, "refused", /Unknown verb: jump.*Verbs: cancel,long,note/],
     [
       "arguments that are not JSON",
       { verb: "note", fault: "the arguments are not JSON: {" },
@@ -191,4 +187,34 @@ Deno.test("Controller has each worker execute a request to the whole stream, and
   assert.deepEqual(requests.states(), { a: "done", "a 0/2": "done", "a 1/2": "done" });
   assert.deepEqual([zero?.done, one?.done], [["1"], ["1"]]);
   assert.equal(requests.rows.get("a")?.message, "noted 1");
+});
+
+Deno.test("Controller cancels no request to another stream", async () => {
+  const { controller, requests } = controlling();
+  requests.put({ id: "other", verb: "long", stream: "crm.*", state: "running" });
+  requests.open = () => Promise.resolve([...requests.rows.values()].filter(({ id }) => id === "x"));
+  requests.put({ id: "x", verb: "cancel", arguments: { id: "other" } });
+  await controller.poll();
+  assert.deepEqual(requests.states(), { other: "running", x: "refused" });
+});
+
+Deno.test("Controller puts the first line of a message into log and events, as others may have documents", async () => {
+  const { controller, requests, logged, events } = controlling();
+  requests.put({ id: "a", verb: "note", arguments: { text: "one\nsecret" } });
+  await controller.poll();
+  assert.match(requests.rows.get("a")?.message ?? "", /secret/);
+  assert.match(logged.join(), /noted one/);
+  const messages = events.flatMap((each) => each.type === "requestChanged" ? [each.request.message] : []);
+  assert.deepEqual(messages, [null, "noted one"]);
+  assert.doesNotMatch(logged.join(), /secret/);
+});
+
+Deno.test("Controller has begun when what a killed relay has begun goes on", async () => {
+  const { controller, requests, relay, done } = controlling();
+  requests.put({ id: "a", verb: "long", state: "running" });
+  const running = controller.run();
+  await controller.begun;
+  assert.deepEqual(done, ["long"]);
+  relay.abort(new Error("told to stop"));
+  await running;
 });

@@ -1,23 +1,10 @@
 import assert from "node:assert/strict";
-import {
-  endOfPause,
-  leastHeadroom,
-  parsePause,
-  type Pause,
-  pauseText,
-} from "../../../../lib/pipeline/control/pause.ts";
+import { endOfPause, leastHeadroom, type Pause } from "../../../../lib/pipeline/control/pause.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const NOW = 100 * HOUR;
 const PAUSE: Pause = { since: NOW, reason: "moving", resumeAt: null, resume: "auto" };
-
-Deno.test("parsePause() is the inverse of pauseText(), and takes an edited text for none", () => {
-  assert.deepEqual(parsePause(pauseText(PAUSE)), PAUSE);
-  for (const text of [null, "", "{", "null", "7", '{"since": "now"}']) {
-    assert.equal(parsePause(text), undefined);
-  }
-});
 
 Deno.test("leastHeadroom() is an hour, at least a tenth and at most half of the window", () => {
   const windows = [24 * HOUR, 5 * HOUR, 30 * MINUTE];

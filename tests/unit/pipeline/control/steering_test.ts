@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
-import { pauseText } from "../../../../lib/pipeline/control/pause.ts";
 import { Steering, type SteeringDeps } from "../../../../lib/pipeline/control/steering.ts";
-import {
-  type BetweenBatches,
-  type BetweenTerms,
-  RefusedError,
-} from "../../../../lib/pipeline/control/verb.ts";
+import type { BetweenBatches, BetweenTerms } from "../../../../lib/pipeline/control/verb.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
 
@@ -44,28 +39,26 @@ function steered(paused: string | null = null) {
     events,
     relay,
     request,
-    immediate: steering.streamFor("immediate", request.signal),
-    long: steering.streamFor("long", request.signal),
+    stream: steering.streamFor(request.signal),
     betweenTerms: () => steering.runApart(place as BetweenTerms),
     betweenBatches: (signal = relay.signal) => steering.runBetween({ signal } as BetweenBatches),
   };
 }
 
 Deno.test("Steering pauses between two terms, and goes on when it is resumed", async () => {
-  const { steering, immediate, state, ended, events, betweenTerms } = steered();
-  const pausing = immediate.pause(PAUSE);
+  const { steering, stream, state, ended, events, betweenTerms } = steered();
+  const pausing = stream.pause(PAUSE);
   await Promise.resolve();
   const waiting = betweenTerms();
   await pausing;
-  assert.deepEqual([steering.isPaused, ended, state.paused], [true, ["term"], pauseText(PAUSE)]);
-  await assert.rejects(immediate.between(() => Promise.resolve(1)), RefusedError);
-  await immediate.resume("asked for");
+  assert.deepEqual([steering.isPaused, ended, state.paused], [true, ["term"], JSON.stringify(PAUSE)]);
+  await stream.resume("asked for");
   await waiting;
   assert.deepEqual([steering.isPaused, state.paused, events], [false, null, ["paused", "resumed"]]);
 });
 
 Deno.test("Steering starts paused if a pause was saved, and ends the wait with the relay", async () => {
-  const { steering, relay, betweenTerms, events } = steered(pauseText(PAUSE));
+  const { steering, relay, betweenTerms, events } = steered(JSON.stringify(PAUSE));
   assert.ok(steering.isPaused);
   const waiting = betweenTerms();
   relay.abort();
@@ -74,10 +67,10 @@ Deno.test("Steering starts paused if a pause was saved, and ends the wait with t
 });
 
 Deno.test("Steering runs a task between two batches, and again if its term has ended meanwhile", async () => {
-  const { long, betweenBatches } = steered();
+  const { stream, betweenBatches } = steered();
   const term = new AbortController();
   let runs = 0;
-  const done = long.between(() => {
+  const done = stream.between(() => {
     if (runs++ > 0) return Promise.resolve("done");
     term.abort();
     return Promise.reject(new Error("the settings were replaced"));
@@ -88,36 +81,44 @@ Deno.test("Steering runs a task between two batches, and again if its term has e
 });
 
 Deno.test("Steering gives a task's error to its request, and drops the tasks of a cancelled one", async () => {
-  const { long, request, betweenBatches } = steered();
-  const failing = assert.rejects(long.between(() => Promise.reject(new Error("no"))), /no/);
+  const { stream, request, betweenBatches } = steered();
+  const failing = assert.rejects(stream.between(() => Promise.reject(new Error("no"))), /no/);
   await betweenBatches();
   await failing;
-  const cancelled = assert.rejects(long.between(() => assert.fail("it runs")), /cancelled/);
+  const cancelled = assert.rejects(stream.between(() => assert.fail("it runs")), /cancelled/);
   request.abort(new Error("cancelled"));
   await betweenBatches();
   await cancelled;
 });
 
 Deno.test("Steering stops at a time, and resolves to it after the last term", async () => {
-  const { steering, long, immediate, ended } = steered();
-  const stopping = long.stop(T);
+  const { steering, stream, ended } = steered();
+  const stopping = stream.stop(T);
   assert.deepEqual([steering.until, steering.isStopping, ended], [T, false, ["term"]]);
-  await assert.rejects(immediate.pause(PAUSE), /about to stop/);
-  await assert.rejects(immediate.stop("now"), /already/);
+  await assert.rejects(stream.pause(PAUSE), /about to stop/);
+  await assert.rejects(stream.stop("now"), /already/);
   steering.stopped();
   assert.equal(await stopping, T);
 });
 
 Deno.test("Steering goes on without an end after a stop was cancelled, or failed", async () => {
   const [one, other] = [steered(), steered()];
-  const cancelled = assert.rejects(one.long.stop(T), /cancelled/);
+  const cancelled = assert.rejects(one.stream.stop(T), /cancelled/);
   one.request.abort(new Error("cancelled"));
   await cancelled;
-  const failed = assert.rejects(other.long.stop(T), /too old/);
+  const failed = assert.rejects(other.stream.stop(T), /too old/);
   assert.ok(other.steering.failStop(new Error("too old")));
   await failed;
   for (const { steering, ended } of [one, other]) {
     assert.deepEqual([steering.until, ended], [undefined, ["term", "term"]]);
     assert.equal(steering.failStop(new Error("another")), false);
   }
+});
+
+Deno.test("Steering ends the wait for a pause with the relay, which may end before it has begun", async () => {
+  const { stream, request, state } = steered();
+  const pausing = assert.rejects(stream.pause(PAUSE), /the relay ends/);
+  request.abort(new Error("the relay ends"));
+  await pausing;
+  assert.equal(state.paused, JSON.stringify(PAUSE));
 });

@@ -3,22 +3,19 @@ import { lettersVerb } from "../../../../lib/pipeline/control/letters_verb.ts";
 import { repairVerb } from "../../../../lib/pipeline/control/repair_verb.ts";
 import { snapshotVerb } from "../../../../lib/pipeline/control/snapshot_verb.ts";
 import { RefusedError, type Verb } from "../../../../lib/pipeline/control/verb.ts";
-import {
-  collectionName,
-  optional,
-  readArguments,
-  texts,
-} from "../../../../lib/pipeline/control/verb_arguments.ts";
+import { readArguments } from "../../../../lib/pipeline/control/verb_arguments.ts";
 import { rebuildVerb } from "../../../../lib/status/rebuild_verb.ts";
 import { verifyVerb } from "../../../../lib/verify/verify_verb.ts";
 
-Deno.test("readArguments() reads each argument, and takes null for none", () => {
-  const readers = { collection: collectionName, oid: optional(texts) };
-  assert.deepEqual(readArguments({ collection: "shop.a.b", oid: null }, readers), {
+Deno.test("readArguments() reads each argument, takes null for none, and knows defaults", () => {
+  assert.deepEqual(readArguments("letters", { collection: "shop.a.b", oid: null }), {
+    action: "list",
     collection: { database: "shop", collection: "a.b" },
     oid: undefined,
   });
-  assert.deepEqual(readArguments({ collection: "shop.a", oid: "1,2" }, readers).oid, ["1", "2"]);
+  assert.deepEqual(readArguments("letters", { oid: "1,2" }).oid, ["1", "2"]);
+  assert.equal(readArguments("stop", {}).at, "now");
+  assert.equal(readArguments("verify", { collection: "shop.a", repair: true }).repair, true);
 });
 
 const collection = "shop.orders";
@@ -37,11 +34,15 @@ const REFUSED: Readonly<Record<string, readonly [Verb, Readonly<Record<string, u
   "a rate below 0": [
     snapshotVerb,
     { collection, filter: {}, rate: -1 },
-    /^rate is not a number of documents/,
+    /^rate is no whole number/,
   ],
   "a rate without a filter": [snapshotVerb, { collection, rate: 5 }, /^rate needs a filter\.$/],
   "a repair that is a text": [verifyVerb, { collection, repair: "yes" }, /^repair is not true or false/],
-  "letters without an action": [lettersVerb, {}, /^action is not one of list, show, retry, discard/],
+  "letters with another action": [
+    lettersVerb,
+    { action: "burn" },
+    /^action is not one of list, show, retry, discard/,
+  ],
   "keys that are no list": [lettersVerb, { action: "retry", oid: [] }, /^oid is not a list of texts: \[\]$/],
   "letters to discard without a choice": [
     lettersVerb,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { eventRecorder } from "../../../../lib/pipeline/status/event_recorder.ts";
-import type { RelayEvent } from "../../../../lib/pipeline/status/events.ts";
+import { emitter, type RelayEvent } from "../../../../lib/pipeline/status/events.ts";
+import { StatusTracker } from "../../../../lib/pipeline/status/status_tracker.ts";
 import type { RecordedEvent } from "../../../../lib/sink/metadata/event_log.ts";
 import type { ControlRequest } from "../../../../lib/sink/metadata/control_requests.ts";
 import { UserError } from "../../../../lib/util/errors.ts";
@@ -28,8 +29,10 @@ const REQUEST: ControlRequest = {
 function recording() {
   const clock = fakeClock();
   const events: RecordedEvent[] = [];
-  const listen = eventRecorder({
+  const status = new StatusTracker(clock);
+  const recorder = eventRecorder({
     stream: "shop.*",
+    status,
     clock,
     emit: (event) => event.type === "recorded" && events.push(event.event),
   });
@@ -38,7 +41,7 @@ function recording() {
     /** The events that follow from these, as texts. */
     record: (...given: readonly RelayEvent[]) => {
       events.length = 0;
-      given.forEach(listen);
+      given.forEach(emitter(status.listen, recorder));
       return events.map(({ kind, severity, message }) => `${severity} ${kind}: ${message}`);
     },
     events,
@@ -114,11 +117,11 @@ Deno.test("eventRecorder() reports the beginning and the end of a snapshot, not 
 Deno.test("eventRecorder() reports a high lag once, until the tables have caught up", () => {
   const { record } = recording();
   assert.deepEqual(record(advanced(null), advanced(60_000), { type: "batchStarted", lag: 61_000 }), [
-    "warning lag_high: The tables are 61 s behind the collections",
+    "warning lag_high: The tables are 61 s behind MongoDB",
   ]);
   assert.deepEqual(record(advanced(90_000), { type: "batchStarted", lag: 5 }, advanced(2_001)), []);
   assert.deepEqual(record(advanced(2_000), advanced(3_000)), [
-    "info lag_normal: The tables are no longer behind the collections",
+    "info lag_normal: The tables are no longer behind MongoDB",
   ]);
 });
 
@@ -176,10 +179,10 @@ Deno.test("eventRecorder() warns of a short oplog once, unless the oplog still g
   assert.deepEqual(record(seen(MINUTE)), []);
   assert.deepEqual(record(advanced(0), seen(MINUTE, true), seen(10 * MINUTE)), []);
   assert.deepEqual(record(seen(9 * MINUTE), seen(8 * MINUTE)), [
-    "warning oplog_low: The oplog passes the position in 9 min: after that, a new snapshot is needed",
+    "warning oplog_low: MongoDB deletes the next changes in 9 min: after that, a new snapshot is needed",
   ]);
   assert.deepEqual(record(seen(20 * MINUTE), seen(-MINUTE)), [
-    "warning oplog_low: The oplog passes the position in 0 ms: after that, a new snapshot is needed",
+    "warning oplog_low: MongoDB deletes the next changes in 0 ms: after that, a new snapshot is needed",
   ]);
 });
 

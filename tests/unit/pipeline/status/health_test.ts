@@ -1,23 +1,25 @@
 import assert from "node:assert/strict";
-import { healthOf, type Seen } from "../../../lib/monitor/health.ts";
-import type { RelayStatus } from "../../../lib/pipeline/status/relay_status.ts";
-import { STATES } from "../../../lib/sink/metadata/status_view.ts";
-import { statusOf } from "../../support/status_of.ts";
+import { healthOf } from "../../../../lib/pipeline/status/health.ts";
+import { columnsOf, type RelayStatus } from "../../../../lib/pipeline/status/relay_status.ts";
+import { STATES } from "../../../../lib/sink/metadata/status_view.ts";
+import { statusOf } from "../../../support/status_of.ts";
 
 const NOW = 1_800_000_000_000;
 const HOUR = 3_600_000;
 
-const seen = (status: Partial<RelayStatus>, more: Partial<Seen> = {}): Seen => ({
-  status: statusOf({ clusterTime: NOW, ...status }),
-  maxLag: 60_000,
-  now: NOW,
+type Given = Parameters<typeof healthOf>;
+
+const seen = (
+  status: Partial<RelayStatus>,
+  { deadLetters = 0, ...more }: Partial<Given[0] & Given[1]> & { deadLetters?: number } = {},
+): Given => [{
+  ...columnsOf(statusOf({ clusterTime: NOW, ...status })),
+  dead_letters: deadLetters,
   owner: "host/1/ab",
-  pausedFor: null,
-  snapshotLeft: null,
-  deadLetters: 0,
+  reported_at: new Date(NOW).toISOString(),
   collections: [],
   ...more,
-});
+}, { maxLag: 60_000, ...more }];
 
 const collection = (state: string, verified: string | null = null) => ({
   collection: "shop.lines",
@@ -27,7 +29,7 @@ const collection = (state: string, verified: string | null = null) => ({
   verified,
 });
 
-const SENTENCES: readonly (readonly [sentence: string, seen: Seen])[] = [
+const SENTENCES: readonly (readonly [sentence: string, given: Given])[] = [
   ["Following: no change is waiting", seen({})],
   ["Following: 25 ms behind MongoDB", seen({ lag: 25 })],
   ["Following: the lag is not known yet", seen({ lag: null })],
@@ -45,13 +47,14 @@ const SENTENCES: readonly (readonly [sentence: string, seen: Seen])[] = [
   ["Waiting for MongoDB: the tables are 30 s old", seen({ phase: "waiting for MongoDB", lag: 30_000 })],
 ];
 for (const [sentence, given] of SENTENCES) {
-  Deno.test(`healthOf() says: ${sentence}`, () => assert.equal(healthOf(given).sentence, sentence));
+  Deno.test(`healthOf() says: ${sentence}`, () => assert.equal(healthOf(...given).sentence, sentence));
 }
 
 /** As the view `cdc_status` orders them. */
-const PROBLEMS: Readonly<Record<string, Seen>> = {
+const PROBLEMS: Readonly<Record<string, Given>> = {
   failed: seen({ phase: "failed", lastError: "no" }),
   stopped: seen({ phase: "stopped" }),
+  "no sign of life": seen({ phase: "waiting for MongoDB", lag: 61_000 }, { state: "no sign of life" }),
   "waiting for CrateDB": seen({ phase: "waiting for CrateDB", lastError: "refused", oplogHeadroom: HOUR }),
   "oplog nearly passed": seen({ oplogHeadroom: HOUR, clusterTime: NOW - 10 * HOUR }),
   paused: seen({ phase: "paused" }),
@@ -61,7 +64,7 @@ const PROBLEMS: Readonly<Record<string, Seen>> = {
 };
 for (const [state, given] of Object.entries(PROBLEMS)) {
   Deno.test(`healthOf() says what to do: ${state}`, () => {
-    const { state: found, warnings } = healthOf(given);
+    const { state: found, warnings } = healthOf(...given);
     assert.equal(found, state);
     assert.equal(warnings.length, 1);
     for (const { text, hint } of warnings) {
@@ -72,14 +75,17 @@ for (const [state, given] of Object.entries(PROBLEMS)) {
 
 Deno.test("healthOf() has the first problem in the order of the view, and warns of all", () => {
   const letters = seen({}, { collections: [collection("failed")], deadLetters: 3 });
-  assert.deepEqual([healthOf(letters).state, healthOf(letters).warnings.length], ["failed collections", 2]);
+  assert.deepEqual([healthOf(...letters).state, healthOf(...letters).warnings.length], [
+    "failed collections",
+    2,
+  ]);
   const order = Object.keys(PROBLEMS).map((state) => STATES.indexOf(state as typeof STATES[number]));
   assert.deepEqual(order, order.toSorted((one, other) => one - other));
 });
 
 Deno.test("healthOf() warns of a collection that differed, which is no problem of the stream", () => {
   const { state, warnings: [warning] } = healthOf(
-    seen({}, { collections: [collection("following", "different")] }),
+    ...seen({}, { collections: [collection("following", "different")] }),
   );
   assert.equal(state, "ok");
   assert.match(warning?.hint ?? "", /verify shop.lines --repair/);
@@ -87,8 +93,19 @@ Deno.test("healthOf() warns of a collection that differed, which is no problem o
 
 Deno.test("healthOf() says until when a MongoDB that is away costs nothing", () => {
   const { warnings: [warning] } = healthOf(
-    seen({ phase: "waiting for MongoDB", lastError: "refused", oplogHeadroom: HOUR }),
+    ...seen({ phase: "waiting for MongoDB", lastError: "refused", oplogHeadroom: HOUR }),
   );
   assert.match(warning?.text ?? "", /^MongoDB does not answer: refused\.?$/);
   assert.match(warning?.hint ?? "", /Nothing is lost.*another 60 min/);
+});
+
+Deno.test("healthOf() lists ten collections of a kind", () => {
+  const many = Array.from({ length: 12 }, () => collection("failed"));
+  const { warnings } = healthOf(...seen({}, { collections: many }));
+  assert.deepEqual([warnings.length, warnings.at(-1)?.text], [11, "2 more collections are like these."]);
+});
+
+Deno.test("healthOf() has texts of one line", () => {
+  const { warnings: [warning] } = healthOf(...seen({ phase: "failed", lastError: "a\n  b" }));
+  assert.equal(warning?.text, "The stream has ended: a b.");
 });
