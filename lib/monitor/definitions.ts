@@ -24,7 +24,10 @@ const EVENTS = [1, 10, 100, 1_000, 2_500, 5_000, 10_000, 25_000];
 /** In the order in which they are shown. */
 export const METRICS = {
   cdc_relay_build_info: shared(gauge("Always 1; the labels are the versions", "version", "runtime")),
-  cdc_relay_phase: gauge("1 for the present phase, 0 for the others", "phase"),
+  cdc_relay_phase: gauge(
+    "1 for the present phase, such as following, snapshot or paused; 0 for the others",
+    "phase",
+  ),
   cdc_relay_lag_seconds: gauge(
     "Lag of the tables behind the collections, by MongoDB's clock; grows while a database is silent; absent before the first batch",
   ),

@@ -104,7 +104,8 @@ export class ControlRequests extends StreamRows {
   /** The newest requests to this stream first. */
   async list(limit: number): Promise<ControlRequest[]> {
     const [texts] = this.transport.dialect.lists;
-    const where = `stream = ANY($1::${texts}) OR stream IS NULL ORDER BY asked_at DESC, id LIMIT ${limit}`;
+    const where =
+      `stream = ANY($1::${texts}) OR stream IS NULL ORDER BY asked_at DESC NULLS LAST, id LIMIT ${limit}`;
     await this.refresh();
     return await this.#select(where, [this.names]);
   }
