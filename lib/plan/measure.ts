@@ -9,7 +9,7 @@ import { grouped } from "../util/grouped.ts";
 
 export type Measured = Awaited<ReturnType<typeof measure>>;
 
-/** Writes the sample repeatedly, up to the given number of rows. The bytes are null if the user may not read `sys.shards`. */
+/** Writes the sample repeatedly, up to the given number of rows. The bytes are null if the user may not read `sys.segments`. */
 export async function measure(
   sample: readonly SplitDocument[],
   transport: Transport,
@@ -36,7 +36,9 @@ export async function measure(
     const rowsPerSecond = Math.round(1_000 * count / (clock.monotonic() - started));
     const size = async () => {
       await transport.query(`OPTIMIZE TABLE ${quoteTable(table)}`);
-      const sql = "SELECT sum(size) FROM sys.shards WHERE schema_name = $1 AND table_name = $2 AND primary";
+      // CrateDB remembers the sizes in `sys.shards` for 10 s.
+      const sql =
+        'SELECT sum(size) FROM sys.segments WHERE table_schema = $1 AND table_name = $2 AND "primary"';
       return Math.round(await queryNumber(transport, sql, [schema, name]) / count);
     };
     return { rows: count, rowsPerSecond, bytesPerRow: await size().catch(() => null), refused };

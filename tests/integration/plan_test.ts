@@ -81,7 +81,7 @@ cratedbTest("plan measures in a table that it drops, and changes nothing else", 
   await mongodb.db(database).createCollection("empty");
   const { collections: [measured, empty] } = await planned(context, "--measure", "500");
   assert.deepEqual([measured?.measured?.rows, measured?.measured?.refused], [500, 0]);
-  assert.ok((measured?.measured?.bytesPerRow ?? 0) > 0);
+  assert.ok((measured?.measured?.bytesPerRow ?? 0) > 10, "of the rows, not of an empty table");
   assert.match(measured?.suggestions.join() ?? "", /types:, {4}place: geo_point/);
   assert.deepEqual([empty?.sampled, empty?.paths], [0, []]);
   assert.deepEqual(await tablesOf(context), []);

@@ -9,7 +9,7 @@ const collectionOf = ({ mongodb, database }: CratedbContext) =>
   mongodb.db(database).collection<Document>("data");
 
 cratedbTest("relay() leaves out what --omit names, wherever it would be", async (context) => {
-  const { sql, table } = context;
+  const { sql, schema, table } = context;
   await sql(
     `CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, ` +
       `data OBJECT(DYNAMIC) AS (n BIGINT CONSTRAINT small CHECK (data['n'] < 100)), overflow OBJECT(IGNORED))`,
@@ -34,9 +34,10 @@ cratedbTest("relay() leaves out what --omit names, wherever it would be", async 
     assert.match(String(document), /"n"/);
     assert.doesNotMatch(String(document), /hush/);
   }
-  const columns = await sql("SELECT column_name FROM information_schema.columns WHERE table_name = ?", [
-    table,
-  ]);
+  const columns = await sql(
+    "SELECT column_name FROM information_schema.columns WHERE table_schema = ? AND table_name = ?",
+    [schema, table],
+  );
   assert.doesNotMatch(JSON.stringify(columns), /card|pin/);
   assert.ok(!running.stderr.some((line) => line.includes("hush")));
   assert.equal((await running.kill()).code, 0);
