@@ -1,6 +1,7 @@
 /** The commands: summary, options, examples, and what runs each. */
 import {
   checkConfig,
+  configOf,
   ctlConfig,
   fileOf,
   forgetConfig,
@@ -44,7 +45,7 @@ async function forEachStream(
 
 /** What is given for the stream of the file that `ctl` names; undefined without a file. @throws UsageError for several */
 async function fileGivenOf(given: Given): Promise<Given | undefined> {
-  if (given.flags?.config === undefined && !given.env?.CDC_CONFIG) return undefined;
+  if (configOf(given) === undefined) return undefined;
   const [first, ...others] = await streamsOf(given);
   if (others.length === 0) return first.given;
   const names = [first, ...others].map(({ name }) => name).join(", ");

@@ -54,14 +54,14 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   /** Returns why the file was not used. */
   function reload(): readonly string[] {
     const refusals: string[] = [];
-    const telling: Logger = {
+    const recording: Logger = {
       ...log,
       error(message, { hint, ...fields } = {}) {
         refusals.push([`${message}:`, ...Object.values(fields).filter(Boolean), hint].join(" "));
         log.error(message, { ...fields, hint });
       },
     };
-    file = reloaded(file, read, { streams, log: telling });
+    file = reloaded(file, read, { streams, log: recording });
     configureLog({ format, level: file.process.logLevel });
     return refusals;
   }

@@ -51,10 +51,16 @@ function streamsOf(given: Given): Pick<StatusSettings, "sink" | "streamIn"> {
   return { sink: sinkAddress(given), streamIn: namesIn && ((schema) => namesIn(schema).stream) };
 }
 
-/** The file of `--config`; undefined without one. @throws UsageError for a stream of no file */
-export function fileOf(given: Given): string | undefined {
+/** The file of `--config`; undefined without one. */
+export function configOf(given: Given): string | undefined {
   const config = find("config", FILE.config, given);
-  if (config) return String(config.value);
+  return config && String(config.value);
+}
+
+/** {@linkcode configOf}. @throws UsageError for a stream of no file */
+export function fileOf(given: Given): string | undefined {
+  const config = configOf(given);
+  if (config !== undefined) return config;
   const stream = find("stream", FILE.stream, given);
   if (!stream) return undefined;
   throw new UsageError(`${stream.source} needs a file`, { hint: "Name it with --config relay.yaml." });

@@ -5,7 +5,7 @@ import { UsageError } from "../util/errors.ts";
 import { flagOf, type OptionTable, prefixed } from "./option.ts";
 import type { Values } from "./parsers.ts";
 import type { Given } from "./read.ts";
-import { CRATEDB, FILE } from "./relay_options.ts";
+import { CRATEDB, FILE, OUTPUT } from "./relay_options.ts";
 
 const REQUEST = {
   config: FILE.config,
@@ -24,13 +24,7 @@ const REQUEST = {
   },
   timeout: { type: "duration", default: "1h", help: "Time to wait at most; then the exit code is 4" },
   expires: { type: "duration", default: "1h", help: "Time until a request expires that no relay has begun" },
-  output: {
-    type: "choice",
-    choices: ["text", "json"],
-    default: "text",
-    help: "Format of the result on standard output",
-    switches: { json: "json" },
-  },
+  ...OUTPUT,
 } as const satisfies OptionTable;
 
 /** `list` is no verb: it reads the table. Only `verify` requests repairs. */
@@ -38,8 +32,8 @@ export type CtlVerb = Exclude<VerbName, "repair"> | "list";
 
 const { until: _until, timeout: _timeout, expires: _expires, ...LISTING } = REQUEST;
 
-/** The argument `repair` of `verify`, with the name that the command `verify` uses. */
-const DIFFERENCES = {
+/** The argument `repair` of `verify`, as an option of both commands. */
+export const DIFFERENCES = {
   type: "choice",
   choices: ["report", "repair"],
   default: "report",

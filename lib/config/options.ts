@@ -1,5 +1,5 @@
 /** The option table: the options of each command, and of each function of the library. */
-import { CTL_OPTIONS } from "./ctl_options.ts";
+import { CTL_OPTIONS, DIFFERENCES } from "./ctl_options.ts";
 import { type Inputs, type OptionTable, prefixed } from "./option.ts";
 import {
   COLLECTION,
@@ -9,6 +9,7 @@ import {
   MEMORY,
   MONGODB,
   MONITORING,
+  OUTPUT,
   RELAY,
   SCOPE,
   STREAM,
@@ -54,14 +55,7 @@ const COMPARISON = {
     help: "Documents and rows to compare per collection; 0 for all",
     details: "They are picked at random.",
   },
-  differences: {
-    type: "choice",
-    choices: ["report", "repair"],
-    default: "report",
-    help: "Report keys that differ, or also repair their rows",
-    details: "Repaired rows are verified again.",
-    switches: { repair: "repair" },
-  },
+  differences: { ...DIFFERENCES, details: "Repaired rows are verified again." },
   rate: { type: "count", default: "0", help: "Documents to compare per second at most; 0 for no limit" },
   settle: {
     type: "duration",
@@ -89,16 +83,6 @@ const MOMENT = {
 
 const LAG = {
   maxLag: { type: "duration", default: "1m", help: "Lag from which the exit code is 4" },
-} as const satisfies OptionTable;
-
-const OUTPUT = {
-  output: {
-    type: "choice",
-    choices: ["text", "json"],
-    default: "text",
-    help: "Format of the result on standard output",
-    switches: { json: "json" },
-  },
 } as const satisfies OptionTable;
 
 const CHECK = {

@@ -293,6 +293,16 @@ export const SUPERVISION = {
 } as const satisfies OptionTable;
 
 /** The file, and the part of it that a command is about. */
+export const OUTPUT = {
+  output: {
+    type: "choice",
+    choices: ["text", "json"],
+    default: "text",
+    help: "Format of the result on standard output",
+    switches: { json: "json" },
+  },
+} as const satisfies OptionTable;
+
 export const FILE = {
   config: {
     type: "text",

@@ -21,7 +21,7 @@ import { JSON_PART, type JsonWriter, QUOTES_BYTES } from "../util/json_writer.ts
  *
  * - `varchar` is text of a limited length, `char` of a fixed one, `ip` text that is an address.
  * - `longtext` is text without Lucene's limit, `inferred` a BIGINT that CrateDB may have created from dates.
- * - `numeric` has a precision and a scale; {@linkcode numericText} tells what it stores.
+ * - `numeric` has a precision and a scale; {@linkcode numericText} shows what it stores.
  * - `geo_point`, `geo_shape` and `float_vector` round: they are beside `data`, and below it they store nothing.
  * - `ignored` stores all objects, `jsonb` what PostgreSQL's type keeps unchanged.
  * - `any` stores what the column created for the value would store, `unfit` stores nothing.

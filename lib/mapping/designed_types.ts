@@ -8,7 +8,7 @@ import { arraysOf, type Column, columnAt, innermost, mapObjects, objectColumn } 
 export const SHADOWS = ["geo", "vector"] as const;
 export type Shadow = typeof SHADOWS[number];
 
-/** Trees of columns by their place; none if there are none. */
+/** Trees of columns by their place. A place without columns is left out. */
 export type DesignedTypes = Readonly<Partial<Record<"data" | Shadow, Column>>>;
 
 export interface FulltextIndex {

@@ -86,7 +86,7 @@ async function takeLeases(
   return leases;
 }
 
-/** Rebuilds the table; nobody else follows its stream. */
+/** Rebuilds the table. No relay may follow its stream meanwhile. */
 export async function rebuildTable(
   transports: { readonly patient: Transport; readonly raw: Transport },
   { relay, collection }: RebuildSettings,

@@ -6,7 +6,7 @@ import type { VerifySettings } from "./collection.ts";
 import { textReport } from "./result.ts";
 import { verify } from "./verify.ts";
 
-/** As the command does by default. */
+/** The defaults of the command. */
 const DEFAULTS = {
   compare: "documents",
   sample: 0,

@@ -6,25 +6,12 @@ import { BSON, type Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { type Outcome, run } from "../../dev/process/program.ts";
 import { compare, inStep } from "../support/compare.ts";
+import { ends, request, requestRow } from "../support/control_rows.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { oidsOf } from "../support/follow.ts";
 import { oldestEntry } from "../../lib/source/stream/oplog.ts";
 import { directRoute } from "../../lib/source/connection/route.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
-
-/** As `psql` users do: a row with an id and a verb. */
-const request = ({ sql }: CratedbContext, id: string, verb: string, given: Document = {}) =>
-  sql("INSERT INTO cdc_control (id, verb, arguments) VALUES (?, ?, ?)", [id, verb, JSON.stringify(given)]);
-
-const stateOf = async ({ sql }: CratedbContext, id: string) =>
-  (await sql("SELECT state, message FROM cdc_control WHERE id = ?", [id]))[0];
-
-const ends = (context: CratedbContext, id: string, state = "done") =>
-  eventually(async () => {
-    const row = await stateOf(context, id);
-    assert.equal(row?.state, state, `${row?.message}`);
-    return String(row?.message);
-  }, { timeout: 40_000 });
 
 const phase = async ({ sql }: CratedbContext) => (await sql("SELECT phase FROM cdc_status"))[0]?.phase;
 
@@ -101,7 +88,7 @@ async function stopSoon(
     const id = `stop in ${seconds} s`;
     await request(context, id, "stop", { at: `${at.t}:${at.i}` });
     const state = await eventually(async () => {
-      const row = await stateOf(context, id);
+      const row = await requestRow(context, id);
       assert.ok(row?.state === "refused" || row?.state === "done");
       return row.state;
     }, { timeout: 150_000 });

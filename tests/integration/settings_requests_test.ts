@@ -2,19 +2,10 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
+import { ends, request } from "../support/control_rows.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { countRows } from "../support/follow.ts";
 import { relayYaml } from "../support/relay_yaml.ts";
-
-const request = ({ sql }: CratedbContext, id: string, verb: string, given: object = {}) =>
-  sql("INSERT INTO cdc_control (id, verb, arguments) VALUES (?, ?, ?)", [id, verb, JSON.stringify(given)]);
-
-const ends = ({ sql }: CratedbContext, id: string, state = "done") =>
-  eventually(async () => {
-    const [row] = await sql("SELECT state, message FROM cdc_control WHERE id = ?", [id]);
-    assert.equal(row?.state, state, `${row?.message}`);
-    return String(row?.message);
-  }, { timeout: 40_000 });
 
 const dataOf = ({ mongodb, database }: CratedbContext) =>
   mongodb.db(database).collection<{ readonly _id: number; readonly card?: string }>("data");

@@ -5,22 +5,13 @@ import { eventually } from "../../dev/servers/eventually.ts";
 import { compare, inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { countRows, oidsOf, startRelay } from "../support/follow.ts";
+import { ends as endsWithin, request, requestRow } from "../support/control_rows.ts";
 import { insertMixed, type Mixed, mixedLoad } from "../support/mixed_documents.ts";
 
 const LEASE = ["--lease", "1s"];
 
-const request = ({ sql }: CratedbContext, id: string, verb: string, given: Document = {}) =>
-  sql("INSERT INTO cdc_control (id, verb, arguments) VALUES (?, ?, ?)", [id, verb, JSON.stringify(given)]);
-
-const rowOf = async ({ sql }: CratedbContext, id: string) =>
-  (await sql("SELECT state, progress, message FROM cdc_control WHERE id = ?", [id]))[0];
-
-const ends = (context: CratedbContext, id: string, state = "done") =>
-  eventually(async () => {
-    const row = await rowOf(context, id);
-    assert.equal(row?.state, state, `${row?.message}`);
-    return String(row?.message);
-  }, { timeout: 60_000 });
+const ends = (context: CratedbContext, id: string, state?: string) =>
+  endsWithin(context, id, state, { timeout: 60_000 });
 
 /** How often each request has ended, by the log of all relays. */
 const endsOf = (id: string, ...logs: readonly (readonly string[])[]) =>
@@ -51,12 +42,12 @@ cratedbTest(
     let read = 0;
     for (let kill = 0; kill < 2; kill++) {
       await eventually(async () => {
-        const documents = Number.parseInt(String((await rowOf(context, "f"))?.progress));
+        const documents = Number.parseInt(String((await requestRow(context, "f"))?.progress));
         assert.ok(documents > read + 50, `${documents} documents`);
         read = documents;
       });
       assert.equal((await running.kill("SIGKILL")).signal, "SIGKILL");
-      assert.equal((await rowOf(context, "f"))?.state, "running");
+      assert.equal((await requestRow(context, "f"))?.state, "running");
       running = relay(LEASE);
       logs.push(running.stderr);
     }
@@ -101,7 +92,7 @@ cratedbTest(
     await ends(context, "slow");
     await request(context, "a", "snapshot", { collection });
     await request(context, "b", "snapshot", { collection });
-    await eventually(async () => assert.equal((await rowOf(context, "b"))?.state, "running"));
+    await eventually(async () => assert.equal((await requestRow(context, "b"))?.state, "running"));
     await first.kill("SIGKILL");
     const second = relay(LEASE);
     assert.match(await ends(context, "a"), /^Read \d+ documents of /);
@@ -196,7 +187,7 @@ cratedbTest("letters are listed, retried after the column was corrected, and dis
   await request(context, "some", "letters", { action: "retry", collection, oid: ["1", "2", "no"] });
   assert.equal(await ends(context, "some"), "Stored 2 of 2 dead letters.");
   await request(context, "rest", "letters", { action: "retry" });
-  await eventually(async () => assert.notEqual((await rowOf(context, "rest"))?.state, "asked"));
+  await eventually(async () => assert.notEqual((await requestRow(context, "rest"))?.state, "asked"));
   await second.kill("SIGKILL");
   const third = relay(LEASE);
   await third.waitForLine(/Ready/);
@@ -221,7 +212,7 @@ cratedbTest(
     const load = mixedLoad(data, { count: 1_000, signal: stop.signal, bulk: 20, pause: 50 });
     load.catch(() => {}); // It is awaited at the end.
     await request(context, "r", "rebuild", { collection });
-    await eventually(async () => assert.notEqual((await rowOf(context, "r"))?.state, "asked"), {
+    await eventually(async () => assert.notEqual((await requestRow(context, "r"))?.state, "asked"), {
       interval: 5,
     });
     await first.kill("SIGKILL");

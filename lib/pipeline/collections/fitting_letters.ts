@@ -14,7 +14,7 @@ interface Retrying {
   refresh(): Promise<void>;
 }
 
-/** @returns what tries such letters again after the table got columns, since it was opened or since the last call */
+/** @returns a function that tries dead letters again if the table got columns for them since the last call */
 export function fittingLetters(
   { columns, deadLetters }: FittingDeps,
   applier: Retrying,

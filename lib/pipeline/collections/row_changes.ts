@@ -142,7 +142,7 @@ export function splitRows(
   return result;
 }
 
-/** What determines where the rows of a table are. */
+/** What determines the partition of each row of a table. */
 export interface Place {
   readonly partitioning?: Partitioning | undefined;
   readonly shardKey: ShardKey;

@@ -161,7 +161,7 @@ export class TableApplier {
     return last.length;
   }
 
-  /** Removes rows and dead letters of documents that do not exist, as `--deletes` says. */
+  /** Removes rows and dead letters of documents that do not exist, according to `--deletes`. */
   async remove(oids: readonly string[]): Promise<void> {
     if (this.#deps.settings.deletes === "keep") return;
     const cdc = cdcOfChanges(this.#deps)({ document: null });

@@ -122,7 +122,7 @@ export class Steering {
     this.#stop?.done.resolve(at ?? (token === null ? undefined : clusterTimeOf(savedToken(token))));
   }
 
-  /** Ends a stop at a time that cannot be reached; the stream goes on. Returns whether there was one. */
+  /** Ends a stop at a time that cannot be reached; the stream goes on. Returns whether a stop was pending. */
   failStop(error: unknown): boolean {
     const stop = this.#stop;
     if (!stop || stop.at === "now") return false;

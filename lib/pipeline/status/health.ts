@@ -163,5 +163,5 @@ function problemsOf(seen: Seen, maxLag: number): readonly Problem[] {
 
 const countText = (count: number): string => count.toLocaleString("en-US");
 
-/** In one line that ends as a sentence does. */
+/** One line, with the full stop of a sentence. */
 const ended = (text: string): string => text.replace(/\s+/g, " ").replace(/[^.!?]$/, "$&.");

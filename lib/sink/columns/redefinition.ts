@@ -15,7 +15,7 @@ export interface OldRow extends StoredRow, RowKey {
 export interface Redefinition {
   /** The statement that creates the new table under a name. */
   readonly create: (table: TableName) => string;
-  /** What the new table is like if all rows are written anew. Without, rows are copied, and then some change. */
+  /** The design of the new table if all rows are written again. Without it, rows are copied, and some are changed then. */
   readonly design?: TableDesign;
   /** SQL condition for the rows that may change, or that the new table has. */
   readonly rows: string;

@@ -189,7 +189,7 @@ export class Writer {
   /**
    * Drops the partitions before a time, but not that of rows without one.
    *
-   * @returns whether there were any; undefined if CrateDB takes a snapshot of them
+   * @returns whether any was dropped; undefined if CrateDB takes a snapshot of them
    */
   async deletePartsBefore(time: number): Promise<boolean | undefined> {
     const sql = `DELETE FROM ${quoteTable(this.#table)} WHERE part < $1 AND part <> 0`;

@@ -164,7 +164,7 @@ export class CausalReader implements AsyncDisposable {
       signal: abortable ? this.#options.shutdown.signal : undefined,
     };
     return this.#tries(async (client, causal) => {
-      // MongoDB refuses a time of its own in a causal session.
+      // MongoDB refuses `atClusterTime` in a causal session.
       await using own = atClusterTime && client.startSession({ causalConsistency: false });
       const session = own ?? causal;
       const db = client.db(database);

@@ -71,7 +71,7 @@ export const wallTimeOf = ({ wallTime }: EventFields): number | undefined =>
   wallTime?.type === BsonType.date ? Number(int64At(wallTime.bytes, wallTime.offset)) : undefined;
 
 /** A timestamp has its seconds in the upper half. */
-const clusterTimeOf = ({ clusterTime: time }: EventFields): number | undefined =>
+const changeTimeOf = ({ clusterTime: time }: EventFields): number | undefined =>
   time?.type === BsonType.timestamp ? (int32At(time.bytes, time.offset + 4) >>> 0) * 1_000 : undefined;
 
 function keyOf({ documentKey: key }: EventFields): Pick<DocumentChange, "id" | "key"> {
@@ -96,7 +96,7 @@ function changeOf(event: EventFields, operation: DocumentOperation, namespace: N
   const deleted = key.key ? undefined : null;
   // Without one, the server's look-up found nothing: a delete event follows.
   const current = isDocument(event.fullDocument) ? bytesOf(event.fullDocument) : undefined;
-  const clusterTime = clusterTimeOf(event);
+  const clusterTime = changeTimeOf(event);
   return { namespace, document: operation === "delete" ? deleted : current, operation, clusterTime, ...key };
 }
 
