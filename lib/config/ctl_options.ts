@@ -13,7 +13,7 @@ const REQUEST = {
   stream: {
     type: "text",
     help: "Name of the stream as status prints it, or as in --config",
-    details: "By default the only stream, of the schema in the URL if it has one.",
+    details: "By default the only stream of the schema in the URL.",
   },
   until: {
     type: "choice",

@@ -8,12 +8,13 @@ import { knownStreams, wholeStreams } from "../sink/metadata/stream_records.ts";
 import type { StreamName } from "../sink/metadata/stream_rows.ts";
 import type { Transport } from "../sink/connection/transport.ts";
 import type { Clock } from "../util/clock.ts";
+import { UsageError } from "../util/errors.ts";
 import { viewerOf } from "./absence.ts";
 import { chooseStreams } from "./forget.ts";
 
 export interface CtlSettings {
   readonly sink: SinkAddress;
-  /** The name of the stream, or of one in the tables; undefined for the only stream. */
+  /** The name of the stream, or of one in the tables; undefined for the only stream of the default schema. */
   readonly stream: string | undefined;
   /** The stream and the schema of its tables by the settings of a relay, in the default schema. @default {none} */
   readonly namesIn?: ((schema: string) => StreamName) | undefined;
@@ -73,6 +74,15 @@ async function requestsOf(transport: Transport, names: StreamName): Promise<Cont
   return new ControlRequests(transport, names);
 }
 
+/** The only stream of another schema may be somebody else's. */
+const streamElsewhere = (schema: string, all: readonly StreamName[]): UsageError =>
+  new UsageError(`No stream has its tables in the schema ${schema}.`, {
+    hint: [
+      "Name one with --stream, or its schema in the URL. These exist:",
+      ...wholeStreams(all).map((each) => `  ${each}`),
+    ].join("\n"),
+  });
+
 /** @throws UsageError if none or several streams have the name */
 async function namesOf(
   transport: Transport,
@@ -85,7 +95,8 @@ async function namesOf(
   }
   const all = await knownStreams(transport);
   const own = all.filter((each) => each.schema === schema);
-  const streams = chooseStreams(name === undefined && own.length > 0 ? own : all, {
+  if (name === undefined && own.length === 0 && all.length > 0) throw streamElsewhere(schema, all);
+  const streams = chooseStreams(name === undefined ? own : all, {
     name,
     schema,
     viewer: await viewerOf(transport),
