@@ -24,7 +24,8 @@ const VALUES: Readonly<Record<Option["type"], readonly unknown[]>> = {
   paths: ["a", ["a.b", "c"]],
   omittedPaths: ["a", ["a.b", "c"]],
   filter: [{ a: { $gt: 1 } }, "{}"],
-  partition: [{ month: "$id" }, "day=a.b", "day", { day: "a", hour: "b" }],
+  // Fields may be omitted, which is refused; the key may not.
+  partition: [{ month: "$id" }, "day=$id", "day", { day: "$id", hour: "$id" }],
   // It needs partitions.
   retention: ["24"],
   replicas: ["0-1", "1", 1],
@@ -53,6 +54,9 @@ const VALUES: Readonly<Record<Option["type"], readonly unknown[]>> = {
   seed: [],
 };
 
+/** A variable for each type, with its first value. */
+const VARIABLES = Object.fromEntries(Object.entries(VALUES).map(([type, [value]]) => [type, String(value)]));
+
 /** Choices that exclude no other option. */
 const FREE: Readonly<Record<string, readonly string[]>> = { key: ["_id"], fullDocument: ["lookup"] };
 
@@ -71,7 +75,7 @@ function valueOf(name: string, option: Option): Any {
   // The variable has another URL.
   const isHook = option.type === "webhook" || option.type === "hooks";
   const unusual = option.secret && !isHook
-    ? [{ env: "SET" }, { env: "" }, { env: "SET", file: "/none" }]
+    ? [{ env: option.type }, { env: "" }, { env: option.type, file: "/none" }]
     : [];
   return mostly(right.length > 0 ? fc.constantFrom(...right) : fc.constant(5), ...unusual);
 }
@@ -111,7 +115,7 @@ const file = fc.tuple(
 /** Whether the form and the values are right; settings that exclude each other are another matter. */
 function isRead(text: string): boolean {
   try {
-    readRelayFile(text, { path: "relay.yaml", env: { SET: "crate://db" } });
+    readRelayFile(text, { path: "relay.yaml", env: VARIABLES });
     return true;
   } catch (error) {
     if (error instanceof ConfigError) return false;
