@@ -6,6 +6,7 @@ import { inStep } from "../support/compare.ts";
 import { type CratedbContext, faultTest } from "../support/cratedb_harness.ts";
 import { oidsOf, startRelay, tablesOf } from "../support/follow.ts";
 import { assertNoLeftovers, columnTypes } from "../support/widened.ts";
+import { nightly } from "../support/nightly.ts";
 
 type Document = { _id: number; n: number; text?: string };
 
@@ -112,7 +113,7 @@ faultTest(
   },
 );
 
-faultTest("relay() drops a table once a backup of CrateDB is done, over wire", async (context) => {
+nightly(faultTest)("relay() drops a table once a backup of CrateDB is done, over wire", async (context) => {
   await fill(context);
   await collection(context, "other").insertOne({ _id: 1, n: 1 });
   await using running = startRelay(context, dropping(context), { transport: "wire" });
@@ -132,7 +133,7 @@ faultTest("relay() drops a table once a backup of CrateDB is done, over wire", a
   await eventually(async () => assert.deepEqual(await tablesOf(context, context.schema), ["other"]));
   await stops(running);
 });
-faultTest(
+nightly(faultTest)(
   "relay() keeps a table whose collection is made again during a backup of CrateDB",
   async (context) => {
     await fill(context);
@@ -152,29 +153,32 @@ faultTest(
   },
 );
 
-faultTest("relay() drops a table that a backup of CrateDB kept when it starts again", async (context) => {
-  const { schema } = context;
-  await fill(context);
-  await collection(context, "other").insertOne({ _id: 1, n: 1 });
-  {
-    await using first = startRelay(context, dropping(context));
-    await first.waitForLine(/Ready/);
-    await using _backup = await beginBackup(context, "data", "minutes");
-    await collection(context, "data").drop();
-    if (await keepsTables(context)) await first.waitForLine(DROPPED_LATER);
-    await collection(context, "other").insertOne({ _id: 2, n: 2 });
-    await otherInStep(context);
-    await stops(first);
-  }
-  assert.deepEqual(
-    await tablesOf(context, schema),
-    await keepsTables(context) ? ["data", "other"] : ["other"],
-  );
-  await using second = startRelay(context, dropping(context));
-  await second.waitForLine(/Ready/);
-  assert.deepEqual(await tablesOf(context, schema), ["other"]);
-  await stops(second);
-});
+nightly(faultTest)(
+  "relay() drops a table that a backup of CrateDB kept when it starts again",
+  async (context) => {
+    const { schema } = context;
+    await fill(context);
+    await collection(context, "other").insertOne({ _id: 1, n: 1 });
+    {
+      await using first = startRelay(context, dropping(context));
+      await first.waitForLine(/Ready/);
+      await using _backup = await beginBackup(context, "data", "minutes");
+      await collection(context, "data").drop();
+      if (await keepsTables(context)) await first.waitForLine(DROPPED_LATER);
+      await collection(context, "other").insertOne({ _id: 2, n: 2 });
+      await otherInStep(context);
+      await stops(first);
+    }
+    assert.deepEqual(
+      await tablesOf(context, schema),
+      await keepsTables(context) ? ["data", "other"] : ["other"],
+    );
+    await using second = startRelay(context, dropping(context));
+    await second.waitForLine(/Ready/);
+    assert.deepEqual(await tablesOf(context, schema), ["other"]);
+    await stops(second);
+  },
+);
 
 faultTest("relay() removes what a widening has left once a backup of CrateDB is done", async (context) => {
   const { relay, sql, table } = context;

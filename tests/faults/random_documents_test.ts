@@ -4,10 +4,11 @@ import { inStep } from "../support/compare.ts";
 import { faultTest } from "../support/cratedb_harness.ts";
 import { randomDocuments, SEED, withId } from "../support/random_documents.ts";
 import { rawCommand } from "../support/raw_command.ts";
+import { variants } from "../support/nightly.ts";
 
 const DOCUMENTS = 400;
 
-for (const columns of ["typed", "ignored"]) {
+for (const columns of variants(["typed"], ["ignored"])) {
   const name = `random documents with --columns ${columns} outlast a crash of CrateDB (RANDOM_SEED=${SEED})`;
   faultTest(name, async (context) => {
     const { mongodb, database, relay, sql, table, cratedbServer } = context;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { inStep } from "../support/compare.ts";
-import { type FaultContext, faultTest, type TransportName, transports } from "../support/cratedb_harness.ts";
+import { type FaultContext, faultTest, type TransportName } from "../support/cratedb_harness.ts";
+import { variants } from "../support/nightly.ts";
 
 type Server = "mongodbServer" | "cratedbServer";
 type Fault = "pause" | "kill";
@@ -9,7 +10,7 @@ type Fault = "pause" | "kill";
 /** Servers that fail, and the transports to test with. */
 const OUTAGES: readonly (readonly [Server, readonly TransportName[]])[] = [
   ["mongodbServer", ["http"]],
-  ["cratedbServer", transports],
+  ["cratedbServer", variants(["http"], ["wire"])],
 ];
 const FAULTS: readonly Fault[] = ["pause", "kill"];
 /** How long a server does not answer: longer than the lease of one second, which has expired when the server is back. */
@@ -52,9 +53,9 @@ for (const [server, ways] of OUTAGES) {
 
 /** Transports to a server that hangs or does not run. */
 const STOPS: readonly (readonly [Server, TransportName, readonly Fault[]])[] = [
-  ["mongodbServer", "http", FAULTS],
-  ["cratedbServer", "http", FAULTS],
-  ["cratedbServer", "wire", ["pause"]],
+  ["mongodbServer", "http", variants(["kill"], ["pause"])],
+  ["cratedbServer", "http", variants(["pause"], ["kill"])],
+  ["cratedbServer", "wire", variants([], ["pause"])],
 ];
 
 for (const [server, transport, faults] of STOPS) {

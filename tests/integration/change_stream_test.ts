@@ -10,6 +10,7 @@ import { featureTrial } from "../../lib/source/stream/open_stream.ts";
 import { type Outage, OutageTracker } from "../../lib/util/outage.ts";
 import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
+import { variants } from "../support/nightly.ts";
 
 interface Given {
   readonly database: string;
@@ -73,7 +74,7 @@ ownMongodbTest("changeStream() yields a token before it searches the oplog when 
   stop.abort();
 });
 
-for (const option of ["socketTimeoutMS", "timeoutMS"]) {
+for (const option of variants(["socketTimeoutMS"], ["timeoutMS"])) {
   ownMongodbTest(
     `changeStream() that is idle does not break off by a ${option} below a second`,
     async (own) => {

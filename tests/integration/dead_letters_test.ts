@@ -3,6 +3,7 @@ import { BSON, type Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, type TransportName } from "../support/cratedb_harness.ts";
+import { nightly } from "../support/nightly.ts";
 
 const POISON = [3, 250, 499];
 
@@ -40,7 +41,8 @@ const retryLetters = ({ sql }: CratedbContext) =>
   );
 
 for (const [constraint, { transport, data: type, poison, error }] of Object.entries(TABLES)) {
-  cratedbTest(
+  const register = transport === "http" ? nightly(cratedbTest) : cratedbTest;
+  register(
     `relay() takes rows that ${constraint} refuses out of a batch, over ${transport}`,
     async (context) => {
       const { mongodb, database, relay, sql, schema, table } = context;
@@ -251,7 +253,8 @@ const CAUSES: Readonly<Record<string, Cause>> = {
 };
 
 for (const [mended, { transport, columns, mend }] of Object.entries(CAUSES)) {
-  cratedbTest(
+  const register = transport === "http" ? nightly(cratedbTest) : cratedbTest;
+  register(
     `relay() lands dead letters on request after ${mended}, over ${transport}`,
     async (context) => {
       const { mongodb, database, relay, sql, table } = context;

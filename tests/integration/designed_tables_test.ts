@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
-import { cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { cratedbTest } from "../support/cratedb_harness.ts";
 import { fileOf, versionOf } from "../support/designed_table.ts";
+import { variants } from "../support/nightly.ts";
 
 const { Binary, Decimal128, Double, Int32, Long, UUID } = BSON;
 const decimal = (text: string) => Decimal128.fromString(text);
@@ -49,7 +50,7 @@ const NEWER = {
 };
 const ANY = { note: { text: { index: "off" } } };
 
-for (const transport of transports) {
+for (const transport of variants(["http"], ["wire"])) {
   cratedbTest(`each value is whole under designed types, over ${transport}`, async (context) => {
     const { mongodb, database, sql } = context;
     const isNewer = await versionOf(context) >= 6.02;
@@ -156,7 +157,7 @@ const VECTORS: readonly (readonly [value: unknown, isStored: boolean])[] = [
   ) => [each, false] as const),
 ];
 
-for (const transport of transports) {
+for (const transport of variants(["http"], ["wire"])) {
   cratedbTest(`places and vectors have columns beside the data, over ${transport}`, async (context) => {
     const { mongodb, database, sql } = context;
     const collection = mongodb.db(database).collection<Named>("data");
@@ -211,7 +212,7 @@ for (const transport of transports) {
   });
 }
 
-for (const transport of transports) {
+for (const transport of variants(["http"], ["wire"])) {
   cratedbTest(`marked and moved rows keep what is beside the data, over ${transport}`, async (context) => {
     const { mongodb, database, sql } = context;
     const isNewer = await versionOf(context) >= 6.02;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import { inStep } from "../support/compare.ts";
-import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
+import { variants } from "../support/nightly.ts";
 
 const { Double, Int32, Long } = BSON;
 
@@ -106,7 +107,7 @@ async function landWhole(context: CratedbContext, write: () => Promise<unknown>)
   assert.deepEqual(await context.sql("SELECT oid, error FROM cdc_dead_letter"), []);
 }
 
-for (const transport of transports) {
+for (const transport of variants(["http"], ["wire"])) {
   for (const [what, documents] of Object.entries(DOCUMENTS)) {
     cratedbTest(`relay() stores ${what} whole, over ${transport}`, async (context) => {
       const { mongodb, database, relay } = context;

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../dev/servers/eventually.ts";
-import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { countRows } from "../support/follow.ts";
 import { postgresqlTest } from "../support/postgresql_harness.ts";
+import { variants } from "../support/nightly.ts";
 
 /** Kind and collection of the events, in their order. */
 async function events({ sql, schema }: CratedbContext): Promise<string[]> {
@@ -13,7 +14,7 @@ async function events({ sql, schema }: CratedbContext): Promise<string[]> {
   return rows.map((row) => Object.values(row).filter((each) => each !== null).join(" "));
 }
 
-for (const transport of transports) {
+for (const transport of variants(["http"], ["wire"])) {
   cratedbTest(`cdc_events tells what has happened to a stream, over ${transport}`, async (context) => {
     const { mongodb, database, relay, verify, schema, sql } = context;
     const data = mongodb.db(database).collection<{ _id: number; n: unknown }>("data");

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mostMemory } from "../../dev/process/most_memory.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
+import { nightly } from "../support/nightly.ts";
 
 /** What the documentation promises of the whole process. The kernel keeps the most that it has had. */
 const LIMIT_BYTES = 350 * 1_000_000;
@@ -62,7 +63,8 @@ async function allThere(
 
 for (const [what, shape] of Object.entries(SHAPES)) {
   const { count, options } = shape;
-  cratedbTest(
+  const register = what === "100 kB" ? nightly(cratedbTest) : cratedbTest;
+  register(
     `relay(${options.join(" ")}) takes 350 MB at most for documents of ${what}`,
     async (context) => {
       await insert(context, shape, { from: 0, to: count / 2 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { eventually } from "../../dev/servers/eventually.ts";
-import { cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { cratedbTest } from "../support/cratedb_harness.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
+import { variants } from "../support/nightly.ts";
 
 /** How often it is asked, in milliseconds. */
 const INTERVAL = 20;
@@ -91,7 +92,7 @@ cratedbTest("cdc-relay --listen reports what it has done, and whether it is read
   await assert.rejects(fetch(`${base}/healthz`), "the server ends with the relay");
 });
 
-for (const transport of transports) {
+for (const transport of variants(["http"], ["wire"])) {
   cratedbTest(
     `cdc-relay is not ready while a database is silent, idle and over ${transport}`,
     async (context) => {

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { inStep } from "../support/compare.ts";
-import { cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { cratedbTest } from "../support/cratedb_harness.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
+import { variants } from "../support/nightly.ts";
 
-for (const transport of transports) {
+for (const transport of variants(["http"], ["wire"])) {
   cratedbTest(`relay() and verify() use the node that answers, over ${transport}`, async (context) => {
     const { mongodb, database, httpUrl, wireUrl, relay, verify } = context;
     const server = transport === "http" ? httpUrl : wireUrl;

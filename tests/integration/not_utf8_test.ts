@@ -8,6 +8,7 @@ import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts"
 import { oidsOf } from "../support/follow.ts";
 import { documentOf, latin1, raw, valueOf } from "../support/raw_bson.ts";
 import { rawCommand } from "../support/raw_command.ts";
+import { variants } from "../support/nightly.ts";
 
 const n = raw.int32(1);
 
@@ -43,14 +44,12 @@ const lettersAre = (context: CratedbContext, expected: readonly string[]) =>
 
 const FINE = ["bar", "cab", "cafe", "zoo"];
 
-const WAYS: Readonly<Record<string, readonly string[]>> = {
-  "one document a chunk": ["--batch-size", "1"],
-  "large chunks": [],
-  "a transform": ["--omit", "nothing"],
-  "a transform, one document a chunk": ["--omit", "nothing", "--batch-size", "1"],
-};
+const WAYS = variants<readonly [string, readonly string[]]>(
+  [["large chunks", []], ["a transform, one document a chunk", ["--omit", "nothing", "--batch-size", "1"]]],
+  [["one document a chunk", ["--batch-size", "1"]], ["a transform", ["--omit", "nothing"]]],
+);
 
-for (const [way, flags] of Object.entries(WAYS)) {
+for (const [way, flags] of WAYS) {
   cratedbTest(`relay() keeps bytes that are no UTF-8 as dead letters, with ${way}`, async (context) => {
     const data = collectionOf(context);
     const { mongodb, database } = context;

@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { BSON, type Collection, type Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
-import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { countRows } from "../support/follow.ts";
 import { documentOf, latin1, raw } from "../support/raw_bson.ts";
 import { rawCommand } from "../support/raw_command.ts";
 import { placesInTable, placesOfDocuments } from "../support/places.ts";
+import { variants } from "../support/nightly.ts";
 
 type Numbered = Document & { _id: number; at: Date | null; n: number };
 
@@ -41,7 +42,7 @@ async function assertVerified(context: CratedbContext, flags: readonly string[])
 /** The nth of 6 days; every tenth document has none. */
 const dayOf = (n: number): Date | null => n % 10 === 0 ? null : new Date(Date.UTC(2026, 0, 1 + n % 6, 5));
 
-for (const transport of transports) {
+for (const transport of variants(["http"], ["wire"])) {
   cratedbTest(
     `relay() moves rows when their partition changes, killed under load, over ${transport}`,
     async (context) => {

@@ -3,15 +3,11 @@ import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import { type Outcome, run, type Running, start } from "../../dev/process/program.ts";
 import { inStep } from "../support/compare.ts";
-import {
-  type CratedbContext,
-  cratedbTest,
-  type TransportName,
-  transports,
-} from "../support/cratedb_harness.ts";
+import { type CratedbContext, cratedbTest, type TransportName } from "../support/cratedb_harness.ts";
 import { fileOf, versionOf } from "../support/designed_table.ts";
 import { type HoldingCratedb, holdingCratedb } from "../support/holding_cratedb.ts";
 import { assertNoLeftovers, columnTypes, leftovers } from "../support/widened.ts";
+import { nightly, variants } from "../support/nightly.ts";
 
 const { Decimal128, Double, Long, ObjectId, Timestamp } = BSON;
 const LEASE = ["--lease", "1s"];
@@ -84,7 +80,7 @@ async function partitions({ sql, table, schema }: CratedbContext): Promise<unkno
   return row?.n;
 }
 
-for (const transport of transports) {
+for (const transport of variants(["http"], ["wire"])) {
   cratedbTest(
     `rebuild makes a plain table a partitioned one, and back, over ${transport}`,
     async (context) => {
@@ -171,7 +167,10 @@ async function heldAt(context: CratedbContext, cratedb: HoldingCratedb, next: Re
 }
 
 for (const [step, next] of Object.entries(STEPS)) {
-  cratedbTest(`rebuild is run again when it was killed as soon as ${step}`, async (context) => {
+  const register = step === "the new table exists" || step === "the tables are swapped"
+    ? cratedbTest
+    : nightly(cratedbTest);
+  register(`rebuild is run again when it was killed as soon as ${step}`, async (context) => {
     await filled(context);
     await using cratedb = holdingCratedb(context);
     await using killed = await heldAt(context, cratedb, next);

@@ -5,6 +5,7 @@ import { insert, stops, whole } from "../support/collections.ts";
 import { compare, inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { countRows, oidsOf, startRelay } from "../support/follow.ts";
+import { nightly } from "../support/nightly.ts";
 
 type Document = { _id: string; n: number };
 
@@ -88,7 +89,8 @@ for (const onDrop of ["keep", "truncate", "drop"]) {
   for (const [what, change] of Object.entries(CHANGES)) {
     for (const [scope, scopeOf] of Object.entries({ "a database": whole, "one collection": single })) {
       if (scopeOf === single && !INVALIDATING.includes(what)) continue;
-      cratedbTest(
+      const register = onDrop === "truncate" ? cratedbTest : nightly(cratedbTest);
+      register(
         `relay() of ${scope} ends right after ${what} amid its snapshot, --on-drop ${onDrop}`,
         async (context) => {
           await fill(context);

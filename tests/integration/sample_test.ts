@@ -7,6 +7,7 @@ import { inStep } from "../support/compare.ts";
 import { failNext, TEST_COMMANDS } from "../support/fail_point.ts";
 import { type OwnContext, ownMongodbTest } from "../support/own_mongodb.ts";
 import { quietReader } from "../support/quiet_reader.ts";
+import { variants } from "../support/nightly.ts";
 
 type Document = { _id: number; [field: string]: unknown };
 
@@ -42,7 +43,7 @@ for (const [what, allowDiskUseByDefault] of Object.entries(ALLOWED)) {
 }
 
 /** Codes by which servers refuse a sample: a sort over the limit, Atlas, `$sample` that repeats itself, a full disk. */
-const CODES = [292, 8000, 28799, 14031];
+const CODES = variants([292], [8000, 28799, 14031]);
 
 for (const code of CODES) {
   ownMongodbTest(
@@ -71,7 +72,7 @@ for (const code of CODES) {
   );
 }
 
-for (const code of [13, 18]) {
+for (const code of variants([13], [18])) {
   ownMongodbTest(
     `relay() ends if a sample is refused for lack of rights, code ${code}`,
     async (context) => {

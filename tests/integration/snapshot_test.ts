@@ -7,6 +7,7 @@ import { countRows, oidsOf, runRelay } from "../support/follow.ts";
 import { holdAll, TEST_COMMANDS } from "../support/fail_point.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
 import { insertMixed, type Mixed, mixed, mixedLoad } from "../support/mixed_documents.ts";
+import { nightly } from "../support/nightly.ts";
 
 const COUNT = 12_000;
 
@@ -66,28 +67,31 @@ cratedbTest("relay() leaves out documents that are deleted while it copies", asy
   assert.equal((await oidsOf(context, context.table)).length, 2_000);
 });
 
-cratedbTest("relay() goes on with a copy within one chunk of where it was killed", async (context) => {
-  const data = collectionOf(context);
-  const [count, chunk] = [10_000, 200];
-  await insertMixed(data, count);
-  const flags = ["--lease", "1s", "--batch-size", `${chunk}`, "--save-interval", "0ms"];
-  const first = context.relay([...flags, "--refresh-interval", "50ms", "--snapshot-rate", "1000"]);
-  await eventually(async () => assert.ok(await countRows(context) > count / 20), { interval: 5 });
-  await first.kill("SIGKILL");
-  const written = (await oidsOf(context, context.table)).length;
-  const saved = await savedSnapshot(context);
-  assert.ok(saved && saved.documents < count);
-  // One chunk may be written while the one before it is saved.
-  assert.ok(written - saved.documents <= 2 * chunk, `${written} written, ${saved.documents} saved`);
+nightly(cratedbTest)(
+  "relay() goes on with a copy within one chunk of where it was killed",
+  async (context) => {
+    const data = collectionOf(context);
+    const [count, chunk] = [10_000, 200];
+    await insertMixed(data, count);
+    const flags = ["--lease", "1s", "--batch-size", `${chunk}`, "--save-interval", "0ms"];
+    const first = context.relay([...flags, "--refresh-interval", "50ms", "--snapshot-rate", "1000"]);
+    await eventually(async () => assert.ok(await countRows(context) > count / 20), { interval: 5 });
+    await first.kill("SIGKILL");
+    const written = (await oidsOf(context, context.table)).length;
+    const saved = await savedSnapshot(context);
+    assert.ok(saved && saved.documents < count);
+    // One chunk may be written while the one before it is saved.
+    assert.ok(written - saved.documents <= 2 * chunk, `${written} written, ${saved.documents} saved`);
 
-  const second = context.relay(flags);
-  await second.waitForLine(/Resuming from the saved position/);
-  assert.match(await second.waitForLine(/Snapshot done/), new RegExp(`documents=${count} `));
-  await inStep(context);
-  assert.equal((await second.kill()).code, 0);
-  const [, upserts] = /upserts=(\d+)/.exec(await second.waitForLine(/Stopped/)) ?? [];
-  assert.equal(Number(upserts), count - saved.documents);
-});
+    const second = context.relay(flags);
+    await second.waitForLine(/Resuming from the saved position/);
+    assert.match(await second.waitForLine(/Snapshot done/), new RegExp(`documents=${count} `));
+    await inStep(context);
+    assert.equal((await second.kill()).code, 0);
+    const [, upserts] = /upserts=(\d+)/.exec(await second.waitForLine(/Stopped/)) ?? [];
+    assert.equal(Number(upserts), count - saved.documents);
+  },
+);
 
 cratedbTest("relay() stops in the middle of a copy, and goes on with it", async (context) => {
   const data = collectionOf(context);
@@ -128,7 +132,7 @@ cratedbTest(
   },
 );
 
-cratedbTest(
+nightly(cratedbTest)(
   "relay() with --snapshot never goes on with a copy that makes good for lost history",
   async (context) => {
     const data = collectionOf(context);

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { type AnyBulkWriteOperation, BSON, type Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep, live, wholeRows } from "../support/compare.ts";
-import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
+import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { countRows, tablesOf } from "../support/follow.ts";
+import { variants } from "../support/nightly.ts";
 
 type Numbered = { _id: number; n: number };
 
@@ -50,7 +51,7 @@ function changes(count: number) {
   return { all, deleted: [...inserted.difference(existing)].map(String).sort() };
 }
 
-for (const transport of transports) {
+for (const transport of variants(["http"], ["wire"])) {
   cratedbTest(
     `relay() marks deleted rows in 10,000 changes, killed twice, over ${transport}`,
     async (context) => {
@@ -175,7 +176,7 @@ const VALUES: readonly unknown[] = [
   }],
 ];
 
-for (const transport of transports) {
+for (const transport of variants(["http"], ["wire"])) {
   cratedbTest(
     `relay() leaves values and cdc of other rows alone, also in a rebuild, over ${transport}`,
     async (context) => {

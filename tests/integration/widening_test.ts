@@ -6,6 +6,7 @@ import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { freshName } from "../support/mongodb_harness.ts";
 import { assertNoLeftovers, columnTypes } from "../support/widened.ts";
+import { variants } from "../support/nightly.ts";
 
 const { Double, Int32, Long } = BSON;
 /** Doubles would change it. */
@@ -410,7 +411,7 @@ cratedbTest(
   },
 );
 
-for (const columns of ["typed", "dynamic"]) {
+for (const columns of variants(["typed"], ["dynamic"])) {
   cratedbTest(
     `relay() widens columns that the batch has just made, with --columns ${columns}`,
     async (context) => {

@@ -8,8 +8,9 @@ import { inferColumns } from "../../lib/mapping/field_counts.ts";
 import { splitDocument } from "../../lib/mapping/split_document.ts";
 import { anyDocument, eitherDocument } from "../support/raw_bson.ts";
 import { splitText } from "../support/row_text.ts";
+import { runs } from "../support/nightly.ts";
 
-const RUNS = { numRuns: 2_000 };
+const RUNS = runs(2_000);
 
 const inferred = (document: Uint8Array): Column => inferColumns([document]) ?? objectColumn();
 

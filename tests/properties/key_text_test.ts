@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fc } from "../deps.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import { type Raw, raw, valueOf } from "../support/raw_bson.ts";
+import { runs } from "../support/nightly.ts";
 
 /** A value, and a text by which MongoDB distinguishes it. */
 interface Identified {
@@ -106,6 +107,6 @@ Deno.test("keyText() is equal exactly if the keys are equal in MongoDB", () => {
         `${one.identity} → ${text}, ${other.identity} → ${otherText}`,
       );
     }),
-    { numRuns: 3_000 },
+    runs(3_000),
   );
 });

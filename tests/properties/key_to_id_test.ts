@@ -3,8 +3,9 @@ import { fc } from "../deps.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import { idOfKey } from "../../lib/key/key_to_id.ts";
 import { anyValue, type Raw, raw, valueOf } from "../support/raw_bson.ts";
+import { runs } from "../support/nightly.ts";
 
-const RUNS = { numRuns: 5_000 };
+const RUNS = runs(5_000);
 
 Deno.test("idOfKey() is unknown, or a value with the very text", () => {
   fc.assert(

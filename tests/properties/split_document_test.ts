@@ -9,8 +9,9 @@ import { mayNeedEscaping, unescapeNames } from "../../lib/mapping/escape_name.ts
 import { jsonBytes } from "../../lib/util/json_writer.ts";
 import { anyColumns, anyDocument, eitherDocument } from "../support/raw_bson.ts";
 import { splitText } from "../support/row_text.ts";
+import { runs } from "../support/nightly.ts";
 
-const RUNS = { numRuns: 2_000 };
+const RUNS = runs(2_000);
 
 const whole = (bytes: Uint8Array): string =>
   jsonOf({ type: BsonType.document, bytes, offset: 0, length: bytes.length });

@@ -6,6 +6,7 @@ import { Digits, type Json, jsonText, parseJson } from "../../lib/util/lossless_
 import { unescapeNames } from "../../lib/mapping/escape_name.ts";
 import { eitherDocument } from "../support/raw_bson.ts";
 import { splitTextForJsonb } from "../support/row_text.ts";
+import { runs } from "../support/nightly.ts";
 
 const valueOf = (bytes: Uint8Array) => ({ type: BsonType.document, bytes, offset: 0, length: bytes.length });
 
@@ -53,7 +54,7 @@ Deno.test("splitForJsonb() puts every value into data or overflow, and none into
         : merged(parseJson(data), unescapeNames(parseJson(overflow)));
       assert.equal(jsonText(sorted(whole)), jsonText(sorted(parseJson(jsonOf(valueOf(bytes))))));
     }),
-    { numRuns: 2_000 },
+    runs(2_000),
   );
 });
 
@@ -65,6 +66,6 @@ Deno.test("splitForJsonb() leaves nothing in data that JSONB would change, and t
       if (overflow === null) assert.equal(data, jsonOf(valueOf(bytes)));
       else assert.ok(leaves(parseJson(overflow)).every(isChanged), overflow);
     }),
-    { numRuns: 2_000 },
+    runs(2_000),
   );
 });

@@ -9,8 +9,9 @@ import { jsonBytes } from "../../lib/util/json_writer.ts";
 import { corpus, corpusFolder } from "../support/bson_corpus.ts";
 import { anyColumns, documentOf, eitherDocument, type Raw, raw } from "../support/raw_bson.ts";
 import { stringSplit } from "../support/string_split.ts";
+import { runs } from "../support/nightly.ts";
 
-const RUNS = { numRuns: 5_000 };
+const RUNS = runs(5_000);
 
 /** What a split returns, its bytes as hexadecimal digits; the name of an error. */
 function result(split: () => { readonly data: Uint8Array; readonly overflow: Uint8Array | null }): unknown {
