@@ -4,7 +4,7 @@ import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { warningsOf } from "../support/warnings_of.ts";
 import { columnTypes } from "../support/widened.ts";
-import { variants } from "../support/nightly.ts";
+import { nightly, variants } from "../support/nightly.ts";
 
 const { ObjectId } = BSON;
 
@@ -144,7 +144,7 @@ cratedbTest("relay() gives long names no columns, and keeps them", async (contex
   assert.deepEqual(warningsOf(running.stderr), []);
 });
 
-cratedbTest(
+nightly(cratedbTest)(
   "relay() takes no longer for a batch of new names once an object has its share",
   async (context) => {
     const { relay, sql, schema } = context;

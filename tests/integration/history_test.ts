@@ -73,7 +73,7 @@ ownMongodbTest(
   TINY,
 );
 
-ownMongodbTest(
+nightly(ownMongodbTest)(
   "relay() removes stale rows although it is killed during the new snapshot",
   async (context) => {
     await lost(context);

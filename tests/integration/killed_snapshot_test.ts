@@ -4,6 +4,7 @@ import { compare, inStep } from "../support/compare.ts";
 import { cratedbTest } from "../support/cratedb_harness.ts";
 import { countRows } from "../support/follow.ts";
 import { insertMixed, type Mixed, mixedLoad } from "../support/mixed_documents.ts";
+import { nightly } from "../support/nightly.ts";
 
 const COUNT = 6_000;
 /** By how many rows the table has grown when it is killed. */
@@ -11,7 +12,7 @@ const MOMENTS = [1, 200, 200, 200];
 /** By which the copy takes twelve seconds. */
 const SLOW = ["--snapshot-rate", "500"];
 
-cratedbTest(
+nightly(cratedbTest)(
   "relay() loses nothing when it is killed in the middle of a copy, four times",
   async (context) => {
     const { mongodb, database, relay, sql } = context;

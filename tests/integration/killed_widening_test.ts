@@ -121,7 +121,7 @@ cratedbTest("relay() widens a column at its next start when it was stopped over 
   assert.deepEqual(seen, { n: 3 });
 });
 
-cratedbTest("relay() loses no column that another one adds while it widens one", async (context) => {
+nightly(cratedbTest)("relay() loses no column that another one adds while it widens one", async (context) => {
   const { mongodb, database, relay, sql, table } = context;
   const data = collection(context);
   const other = mongodb.db(database).collection<Document>("other");

@@ -14,6 +14,7 @@ import { countRows } from "../support/follow.ts";
 import { insertMixed, type Mixed, mixedLoad } from "../support/mixed_documents.ts";
 import { type MongodbContext, mongodbTest } from "../support/mongodb_harness.ts";
 import { documentReader, quietReader } from "../support/quiet_reader.ts";
+import { nightly } from "../support/nightly.ts";
 
 const SIZE = 10;
 
@@ -106,7 +107,7 @@ mongodbTest("DocumentReader.chunk() begins again on another server", async (cont
 
 const COUNT = 2_000;
 
-cratedbTest(
+nightly(cratedbTest)(
   "relay() resumes in the order of records after kill -9, while documents change",
   async (context) => {
     const { mongodb, database, relay, sql } = context;

@@ -8,7 +8,7 @@ import { ownMongodbTest } from "../support/own_mongodb.ts";
 type Document = { _id: number; n?: number };
 
 /** Collections that are made while the relay starts. */
-const EARLY = 25;
+const EARLY = 10;
 
 /** A template with which all tables are in the test's schema. */
 const template = (
@@ -19,7 +19,7 @@ const template = (
 ownMongodbTest("relay() follows a whole deployment, and collections that appear later", async (context) => {
   const { mongodb, schema, follow } = context;
   const flags = ["--database", "*", ...template(context, "{database}~{collection}")];
-  const [databases, each] = [["one", "two", "three", "four", "five"], 10];
+  const [databases, each] = [["one", "two", "three", "four", "five"], 5];
   const documents = Array.from({ length: 20 }, (_, _id) => ({ _id, n: _id }));
   const expected = new Set<string>();
   const fill = async (database: string, collection: string) => {

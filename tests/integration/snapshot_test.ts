@@ -93,7 +93,7 @@ nightly(cratedbTest)(
   },
 );
 
-cratedbTest("relay() stops in the middle of a copy, and goes on with it", async (context) => {
+nightly(cratedbTest)("relay() stops in the middle of a copy, and goes on with it", async (context) => {
   const data = collectionOf(context);
   const count = 5_000;
   await insertMixed(data, count);

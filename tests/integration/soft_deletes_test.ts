@@ -53,7 +53,7 @@ function changes(count: number) {
 
 for (const transport of variants(["http"], ["wire"])) {
   cratedbTest(
-    `relay() marks deleted rows in 10,000 changes, killed twice, over ${transport}`,
+    `relay() marks deleted rows in 4,000 changes, killed twice, over ${transport}`,
     async (context) => {
       const { relay, verify } = context;
       const data = dataOf(context);
@@ -61,7 +61,7 @@ for (const transport of variants(["http"], ["wire"])) {
       const start = () => relay([...flags, ...KILLED], { transport });
       let running = start();
       await running.waitForLine(/Ready/);
-      const { all, deleted } = changes(10_000);
+      const { all, deleted } = changes(4_000);
       const load = async () => {
         for (let at = 0; at < all.length; at += 250) await data.bulkWrite(all.slice(at, at + 250));
       };

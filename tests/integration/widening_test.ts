@@ -6,7 +6,7 @@ import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { freshName } from "../support/mongodb_harness.ts";
 import { assertNoLeftovers, columnTypes } from "../support/widened.ts";
-import { variants } from "../support/nightly.ts";
+import { nightly, variants } from "../support/nightly.ts";
 
 const { Double, Int32, Long } = BSON;
 /** Doubles would change it. */
@@ -368,7 +368,7 @@ const COLLECTIONS = ["one", "other"] as const;
 const ROUNDS = 15;
 const PER_ROUND = 60;
 
-cratedbTest(
+nightly(cratedbTest)(
   "relay() and another one write conflicting kinds into one table while it is widened",
   async (context) => {
     const { mongodb, database, relay } = context;
