@@ -31,7 +31,6 @@ import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { shardKeyOf } from "../source/documents/collections.ts";
-import { storageOf } from "../source/documents/sample.ts";
 import type { Logger } from "../util/log.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
 import type { Liveness } from "../util/outage.ts";
@@ -293,7 +292,7 @@ const openTables = (opened: Opened): Collections =>
       opened.settings.for(namespace).key === "documentKey"
         ? await shardKeyOf(opened.causalReader, namespace)
         : [],
-    bytesOf: async (namespace) => (await storageOf(namespace, opened.causalReader))?.bytes,
+    bytesOf: opened.sizes.take,
   });
 
 function loopDeps(opened: Opened, tables: Collections) {
