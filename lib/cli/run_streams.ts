@@ -1,5 +1,6 @@
 /** Runs the streams of a file, and reads it again on SIGHUP. */
 import { changesOf, contentOf, EFFECTS, shownOf } from "../config/effective.ts";
+import { inWordsOf } from "../config/origins.ts";
 import { openRelayFile, type RelayFile, type StreamSettings as StreamOfFile } from "../config/relay_file.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
 import { reloadVerb } from "../pipeline/control/own_verbs.ts";
@@ -8,8 +9,9 @@ import { runStreams, sharedBy, type Stream } from "../relay/streams.ts";
 import { StreamSettings } from "../relay/stream_settings.ts";
 import { rebuildVerb } from "../status/rebuild_verb.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
-import { type LogFields, type Logger, withFields } from "../util/log.ts";
+import { type LogFields, type Logger, withFields, worded } from "../util/log.ts";
 import { verifyVerb } from "../verify/verify_verb.ts";
+import { reworded } from "./reworded.ts";
 import type { RunRelayContext } from "./run_relay.ts";
 import { onHangup } from "./stop_signals.ts";
 import { openWatchers } from "./watchers.ts";
@@ -38,7 +40,8 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   for (const warning of file.warnings) log.warn(warning);
   const running = (each: typeof all[0]): Stream => {
     const { stream, name, status } = each;
-    const own = withFields(log, { stream: name });
+    const inWords = inWordsOf(stream.given);
+    const own = worded(withFields(log, { stream: name }), inWords);
     const watcher = watchers.of(each, { log: own, statusLine: undefined });
     const verbs = { rebuild: rebuildVerb, reload: reloadVerb(reload), verify: verifyVerb };
     return {
@@ -47,6 +50,7 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
       settings: new StreamSettings(configured(file, stream)),
       log: own,
       verbs,
+      reworded: (error) => reworded(error, inWords),
       ...watcher,
     };
   };

@@ -22,6 +22,8 @@ export interface StatusSettings {
   readonly maxLag: number;
   readonly output: "text" | "json";
   readonly runs: "once" | "forever";
+  /** Names where the URL is from, in a text that names its variables. @default {the same text} */
+  readonly inWords?: ((text: string) => string) | undefined;
 }
 
 export interface StatusContext {
@@ -59,14 +61,14 @@ export async function status(
   await using opened = new AsyncDisposableStack();
   let isReached = false;
   const reads = [...Map.groupBy(all, ({ sink }) => JSON.stringify(sink)).values()].map((settings) => {
-    const [{ sink } = all[0]] = settings;
+    const [{ sink, inWords } = all[0]] = settings;
     let transport: Transport | undefined;
     const read = async () => {
       transport ??= opened.use(await open(sink));
       isReached = true;
       return await findStreams(transport, settings);
     };
-    return () => read().catch((error) => ({ sink, error }));
+    return () => read().catch((error) => ({ sink, error, inWords }));
   });
   const isDrawn = columns !== undefined && output === "text";
   let drawn = 0;
@@ -95,12 +97,16 @@ export async function status(
 }
 
 /** @example OUT: ["The streams at db2:4200 are missing: CrateDB cannot be reached: connect ECONNREFUSED …", "Check …"] */
-async function why({ sink, error }: { readonly sink: SinkAddress; readonly error: unknown }) {
+async function why(
+  { sink, error, inWords = (text) => text }: Pick<StatusSettings, "sink" | "inWords"> & {
+    readonly error: unknown;
+  },
+): Promise<readonly string[]> {
   // Loaded only now, with the MongoDB driver.
   const { describe } = await import("../pipeline/status/describe_error.ts");
   const { message, hint } = describe(error);
   const nodes = nodesOf(sink).map(nodeText).join();
-  return [`The streams at ${nodes} are missing: ${message}`, ...hint ? [hint] : []];
+  return [`The streams at ${nodes} are missing: ${message}`, ...hint ? [hint] : []].map(inWords);
 }
 
 /** Finds the streams of one CrateDB. */

@@ -33,9 +33,12 @@ export async function checkDesign(
   const present = await readVersion(transport);
   for (const [, type, version] of needed) {
     if (!isBefore(present, version)) continue;
-    throw notAsDesigned(table, `this CrateDB lacks ${type}`, {
-      hint: `CrateDB ${version} has it. Upgrade, or remove it from types.`,
-    });
+    throw new UnusableTableError(
+      `Table ${quoteTable(table)} cannot be as designed: this CrateDB lacks ${type}`,
+      {
+        hint: `CrateDB ${version} has it. Upgrade, or remove it from types.`,
+      },
+    );
   }
 }
 
@@ -98,12 +101,6 @@ function misfits(existing: Column, wanted: Column, path: readonly string[]): rea
   });
 }
 
-const notAsDesigned = (
-  table: TableName,
-  why: string,
-  options: { readonly hint: string; readonly cause?: unknown },
-) => new UnusableTableError(`Table ${quoteTable(table)} cannot be as designed: ${why}`, options);
-
 /** Creates or changes a table by its design. @throws UnusableTableError for what the server refuses */
 export async function asDesigned(
   table: TableName,
@@ -114,7 +111,10 @@ export async function asDesigned(
     await work();
   } catch (error) {
     if (!(types || fulltext || settings) || !isSinkError(error, "refused", "unspecific")) throw error;
-    throw notAsDesigned(table, error.message, { hint: "Correct types, fulltext or with.", cause: error });
+    throw new UnusableTableError(`Table ${quoteTable(table)} cannot be as designed: ${error.message}`, {
+      hint: "Correct types, fulltext or with.",
+      cause: error,
+    });
   }
 }
 
