@@ -1,5 +1,5 @@
 /** What is asked of CrateDB, and of both databases. */
-import { checkName } from "../../pipeline/collections/collection_opener.ts";
+import { checkName, checkParts } from "../../pipeline/collections/collection_opener.ts";
 import { sharedTable } from "../../pipeline/collections/table_owners.ts";
 import { type Answer, failed, ok, warning, wrong } from "../../pipeline/status/finding.ts";
 import { checkMode } from "../../sink/columns/column_policy.ts";
@@ -15,6 +15,7 @@ import { shardsOfSize } from "../../sink/table/shards.ts";
 import { usableTable } from "../../sink/table/target_table.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
 import { isHistoryLost } from "../../source/connection/mongodb_errors.ts";
+import { shardKeyOf } from "../../source/documents/collections.ts";
 import { savedToken, timeOf } from "../../source/stream/resume_token.ts";
 import { concurrently } from "../../util/concurrency.ts";
 import { QUIET } from "../../util/log.ts";
@@ -133,10 +134,14 @@ async function tables(side: BothSides): Promise<Answer[]> {
 async function existing(
   table: TableName,
   namespace: Namespace,
-  { transport, settings }: SinkSide,
+  { transport, settings, causalReader }: BothSides,
 ): Promise<Answer[]> {
   const design = settings.for(namespace);
-  await usableTable(transport, table, design);
+  const found = await usableTable(transport, table, design);
+  if (found && design.partitionBy) {
+    const shardKey = design.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [];
+    await checkParts(transport, found, { partitioning: design.partitionBy, shardKey });
+  }
   if (transport.dialect.isJsonb) return [];
   const name = quoteTable(table);
   const answers: Answer[] = [];

@@ -159,6 +159,25 @@ Deno.test("the probe of tables reports the faults of existing ones", async () =>
   assert.match(other?.hint ?? "", /RENAME TO/);
 });
 
+Deno.test("the probe of tables names rebuild if the rows are in partitions of another unit", async () => {
+  const definition = 'CREATE TABLE IF NOT EXISTS "shop"."orders" (\n   "oid" TEXT NOT NULL,\n' +
+    '   "part" TIMESTAMP WITH TIME ZONE NOT NULL,\n   "data" OBJECT(DYNAMIC),\n' +
+    '   "overflow" OBJECT(IGNORED),\n   PRIMARY KEY ("oid", "part")\n)\nPARTITIONED BY ("part")';
+  const answers: Answers = [
+    [/^SELECT schemaname/, [["shop", "orders"]]],
+    [/^SHOW/, [[definition]]],
+    [/^SELECT oid, part/, [["66967a00e4b0f1a2c3d4e5f6", Date.UTC(2024, 6, 1)]]],
+  ];
+  const levels = async (unit: string) => {
+    const given = { collections: ["orders"], flags: { "partition-by": `${unit}=$id` } };
+    return (await ask("tables", answers, given)).map(({ level, hint }) => [level, hint ?? ""] as const);
+  };
+  const [[level, hint] = []] = await levels("day");
+  assert.equal(level, "wrong");
+  assert.match(hint ?? "", /run rebuild shop\.orders with its options/);
+  assert.deepEqual(await levels("month"), [["ok", ""]]);
+});
+
 const VERSIONS: Readonly<Record<string, readonly [type: string, lacks: string, has: string]>> = {
   "NUMERIC columns": ["numeric(5,2)", "5.8.9", "5.9.0"],
   "the type UUID": ["uuid", "6.1.0", "6.2.0"],
