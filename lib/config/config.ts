@@ -11,9 +11,9 @@ import type { VerifySettings } from "../verify/collection.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
 import { argumentsOf, CTL_OPTIONS, CTL_REQUEST, type CtlVerb } from "./ctl_options.ts";
 import { contentOf, effectiveOf } from "./effective.ts";
-import { flagOf, type OptionTable } from "./option.ts";
+import type { OptionTable } from "./option.ts";
 import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
-import { find, type Given, readOptions } from "./read.ts";
+import { find, type Given, readOptions, withoutFlags } from "./read.ts";
 import { type InWords, inWordsOf } from "./origins.ts";
 import { FILE, SCOPE } from "./relay_options.ts";
 import { relayConfig } from "./relay_settings.ts";
@@ -78,16 +78,11 @@ export function verifyConfig(given: Given): VerifySettings {
       hint: "Counts do not show which rows differ. Remove --count-only to repair them.",
     });
   }
-  const { places, flags = {} } = given;
-  const isOfScope = (flag: string) => Object.keys(SCOPE).some((name) => flagOf(name) === flag);
-  const whole = {
-    ...given,
-    flags: Object.fromEntries(Object.entries(flags).filter(([flag]) => !isOfScope(flag))),
-  };
+  const whole = withoutFlags(given, Object.keys(SCOPE));
   return Object.freeze({
     ...options,
     relay: relayConfig(given, { worker: undefined }),
-    wholeIn: places && ((schema: string) => relayConfig(whole, { worker: undefined }).namesIn(schema)),
+    wholeIn: given.places && ((schema: string) => relayConfig(whole, { worker: undefined }).namesIn(schema)),
   });
 }
 
