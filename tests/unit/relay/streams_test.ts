@@ -54,6 +54,7 @@ Deno.test("runStreams() starts failed streams again after a pause, with the sett
   clock.pass(1_000);
   await eventually(() => assert.equal(ended.length, 4));
   assert.deepEqual(ended.toSorted(), ["bank", "bank", "shop", "shop"]);
+  await eventually(() => assert.equal(clock.waits, 2));
   stop.abort(new Error("stopped"));
   await running;
 });
