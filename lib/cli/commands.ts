@@ -35,7 +35,7 @@ async function streamsOf(given: Given): Promise<readonly [StreamGiven, ...Stream
   return streams;
 }
 
-/** Runs a command with what is given for a stream: its log and its errors name where the URLs are from. */
+/** Runs a command with what is given for a stream: its log and its errors name the origin of the URLs. */
 async function runWith<Context extends Pick<CommandContext, "log">, Result>(
   given: Given,
   context: Context,

@@ -1,4 +1,4 @@
-/** Has the error of a stream name where its URLs are from. */
+/** Errors of a stream that name the origin of its URLs. */
 import type { InWords } from "../config/origins.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
 import { UsageError, UserError } from "../util/errors.ts";

@@ -1,4 +1,4 @@
-/** Where the URLs are from, in texts for people. */
+/** The origin of the URLs, in texts for people. */
 import { variablesOf } from "./option.ts";
 import { find, type Given } from "./read.ts";
 import { CRATEDB, MONGODB } from "./relay_options.ts";

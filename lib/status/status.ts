@@ -22,7 +22,7 @@ export interface StatusSettings {
   readonly maxLag: number;
   readonly output: "text" | "json";
   readonly runs: "once" | "forever";
-  /** Names where the URL is from, in a text that names its variables. @default {the same text} */
+  /** Puts the origin of the URL in the place of its variables. @default {the same text} */
   readonly inWords?: ((text: string) => string) | undefined;
 }
 

@@ -42,7 +42,7 @@ const CASES: readonly (readonly [what: string, Given, cratedb: string, mongodb: 
 ];
 
 for (const [what, given, cratedb, mongodb] of CASES) {
-  Deno.test(`inWordsOf() names where the URLs are from: ${what}`, () => {
+  Deno.test(`inWordsOf() names the origin of the URLs: ${what}`, () => {
     const inWords = inWordsOf(given);
     assert.deepEqual([inWords(CRATEDB), inWords(MONGODB)], [cratedb, mongodb]);
     assert.equal(inWords(inWords(`${CRATEDB} ${MONGODB}`)), `${cratedb} ${mongodb}`);
