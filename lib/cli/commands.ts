@@ -15,9 +15,11 @@ import {
 import { type CtlVerb, givenForStream, wordOf } from "../config/ctl_options.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { Given } from "../config/read.ts";
+import { inWordsOf } from "../config/origins.ts";
 import { relayConfig } from "../config/relay_settings.ts";
 import { UsageError } from "../util/errors.ts";
-import type { Command } from "./command.ts";
+import { worded } from "../util/log.ts";
+import type { Command, CommandContext } from "./command.ts";
 
 interface StreamGiven {
   readonly given: Given;
@@ -33,13 +35,31 @@ async function streamsOf(given: Given): Promise<readonly [StreamGiven, ...Stream
   return streams;
 }
 
+/** Runs a command with what is given for a stream: its log and its errors name the origin of the URLs. */
+async function runWith<Context extends Pick<CommandContext, "log">, Result>(
+  given: Given,
+  context: Context,
+  run: (context: Context) => Promise<Result>,
+): Promise<Result> {
+  const inWords = inWordsOf(given);
+  try {
+    return await run({ ...context, log: worded(context.log, inWords) });
+  } catch (error) {
+    // Loaded only now, with the MongoDB driver.
+    throw (await import("./reworded.ts")).reworded(error, inWords);
+  }
+}
+
 /** Runs a command for one stream after the other. Resolves to the highest exit code. */
 async function forEachStream(
   given: Given,
-  run: (given: Given, name?: string) => Promise<number>,
+  context: CommandContext,
+  run: (given: Given, context: CommandContext, name?: string) => Promise<number>,
 ): Promise<number> {
   let code = 0;
-  for (const { given: each, name } of await streamsOf(given)) code = Math.max(code, await run(each, name));
+  for (const { given: each, name } of await streamsOf(given)) {
+    code = Math.max(code, await runWith(each, context, (own) => run(each, own, name)));
+  }
   return code;
 }
 
@@ -62,8 +82,9 @@ function ctl(verb: CtlVerb, summary: string, examples: readonly string[]): Comma
     examples,
     ...argument !== undefined && { argument },
     run: async (given, context) => {
-      const settings = ctlConfig(verb, given, await fileGivenOf(givenForStream(verb, given)));
-      return await (await import("./run_ctl.ts")).runCtl(settings, context);
+      const of = await fileGivenOf(givenForStream(verb, given));
+      const { runCtl } = await import("./run_ctl.ts");
+      return await runWith(of ?? given, context, (own) => runCtl(ctlConfig(verb, given, of), own));
     },
   };
 }
@@ -112,7 +133,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (given, context) => {
       const file = fileOf(given);
       if (file === undefined) {
-        return await (await import("./run_relay.ts")).runRelay(relayConfig(given), { ...context, given });
+        const { runRelay } = await import("./run_relay.ts");
+        return await runWith(given, context, (own) => runRelay(relayConfig(given), { ...own, given }));
       }
       await (await import("./run_streams.ts")).runFile(file, { ...context, given });
     },
@@ -123,7 +145,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     examples: ["--database shop", "--config relay.yaml --strict --json"],
     run: async (given, context) => {
       const { runCheck } = await import("./run_plan.ts");
-      return await forEachStream(given, (each, name) => runCheck({ ...checkConfig(each), name }, context));
+      return await forEachStream(
+        given,
+        context,
+        (each, own, name) => runCheck({ ...checkConfig(each), name }, own),
+      );
     },
   },
   "plan": {
@@ -137,7 +163,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     ],
     run: async (given, context) => {
       const { runPlan } = await import("./run_plan.ts");
-      return await forEachStream(given, (each) => runPlan(planConfig(each), context));
+      return await forEachStream(given, context, (each, own) => runPlan(planConfig(each), own));
     },
   },
   "status": {
@@ -150,7 +176,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
         statusConfig(first.given),
         ...others.map(({ given }) => statusConfig(given)),
       ] as const;
-      return await (await import("./run_status.ts")).runStatus(settings, context);
+      const { runStatus } = await import("./run_status.ts");
+      return await runWith(first.given, context, (own) => runStatus(settings, own));
     },
   },
   "wait": {
@@ -159,7 +186,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     examples: ["", "--database shop --collection orders --timeout 30s", "--at 2026-01-31T12:00:00Z"],
     run: async (given, context) => {
       const { runWait } = await import("./run_status.ts");
-      return await forEachStream(given, (each) => runWait(waitConfig(each), context));
+      return await forEachStream(given, context, (each, own) => runWait(waitConfig(each), own));
     },
   },
   "verify": {
@@ -173,7 +200,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     ],
     run: async (given, context) => {
       const { runVerify } = await import("./run_verify.ts");
-      return await forEachStream(given, (each) => runVerify(verifyConfig(each), { ...context, given: each }));
+      return await forEachStream(
+        given,
+        context,
+        (each, own) => runVerify(verifyConfig(each), { ...own, given: each }),
+      );
     },
   },
   "forget": {
@@ -193,8 +224,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     argument: "target",
     examples: ["shop.orders --config relay.yaml", "shop.orders --database shop --partition-by month=at"],
     run: async (given, context) => {
-      const streams = (await streamsOf(given)).map(({ given }) => relayConfig(given));
-      await (await import("./run_rebuild.ts")).runRebuild(streams, rebuildTarget(given), context);
+      const streams = (await streamsOf(given)).map(({ given }) => ({ ...relayConfig(given), given }));
+      const collection = rebuildTarget(given);
+      const { runRebuild, streamOf } = await import("./run_rebuild.ts");
+      const relay = streamOf(streams, collection);
+      await runWith(relay.given, context, (own) => runRebuild(relay, collection, own));
     },
   },
   ...CTL,

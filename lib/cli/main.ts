@@ -1,5 +1,6 @@
 /** The command line: runs a command, and turns errors into texts and exit codes. */
 import { logOptions } from "../config/config.ts";
+import { type InWords, inWordsOf } from "../config/origins.ts";
 import type { Environment } from "../config/read.ts";
 import type { Description } from "../pipeline/status/describe_error.ts";
 import { messageOf, UserError } from "../util/errors.ts";
@@ -26,6 +27,7 @@ type Report = (description: Description) => void;
 /** Runs a command line. Returns the exit code. @example IN: ["--version"] → OUT: prints "mongodb_cdc_cratedb 0.1.0", 0 */
 export async function main(args: readonly string[], { env, signal: stop }: Surroundings): Promise<number> {
   let report: Report = printError;
+  let inWords: InWords = (text) => text;
   const output = outputTo(STDOUT);
   const signal = AbortSignal.any([stop, output.closed]);
   try {
@@ -35,6 +37,7 @@ export async function main(args: readonly string[], { env, signal: stop }: Surro
       return 0;
     }
     const given = { flags: parsed.flags, env };
+    inWords = inWordsOf(given);
     const logging = { ...logOptions(given) };
     const terminal = STDERR.isTerminal && env.TERM !== "dumb";
     const statusLine = new StatusLine();
@@ -57,7 +60,8 @@ export async function main(args: readonly string[], { env, signal: stop }: Surro
     const description = describe(error);
     const isAbort = error instanceof Error && error.name === "AbortError";
     if (signal.aborted && description.exitCode === 1 && isAbort) return 0;
-    report(description);
+    const { message, hint } = description;
+    report({ ...description, message: inWords(message), hint: hint && inWords(hint) });
     return description.exitCode;
   }
 }

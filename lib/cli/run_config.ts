@@ -1,13 +1,13 @@
 /** Runs `config check`, `config show`, `config init` and `config schema`. */
 import { existsSync } from "node:fs";
 import schema from "../../relay.schema.json" with { type: "json" };
+import { configOf } from "../config/config.ts";
 import { effectiveFor, effectiveOf, type Setting, settingsIn } from "../config/effective.ts";
 import { ConfigError } from "../config/file_parts.ts";
 import { PROCESS } from "../config/options.ts";
-import { find, type Given, readOptions } from "../config/read.ts";
+import { type Given, readOptions } from "../config/read.ts";
 import { openRelayFile, type RelayFile } from "../config/relay_file.ts";
 import { relayFileText } from "../config/relay_init.ts";
-import { FILE } from "../config/relay_options.ts";
 import { relayConfig } from "../config/relay_settings.ts";
 import { quoteTable, tableFor } from "../sink/sql/names.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
@@ -21,7 +21,7 @@ type RunContext = Pick<CommandContext, "print">;
 const WRONG = 2;
 const DEFAULT_PATH = "relay.yaml";
 
-const pathOf = (given: Given): string => String(find("config", FILE.config, given)?.value ?? DEFAULT_PATH);
+const pathOf = (given: Given): string => configOf(given) ?? DEFAULT_PATH;
 
 export const openFile = (given: Given): RelayFile => openRelayFile(pathOf(given), given);
 
@@ -42,7 +42,7 @@ export function checkFile(given: Given, { print }: RunContext): number {
 
 /** Prints the settings of the process and of each stream; with `--collection`, those of one collection of the file. */
 export function showSettings(given: Given, { print }: RunContext): void {
-  if (!find("config", FILE.config, given) && !existsSync(DEFAULT_PATH)) {
+  if (configOf(given) === undefined && !existsSync(DEFAULT_PATH)) {
     checkFlags(given);
     const process = settingsText("Process", settingsIn(PROCESS, given));
     print(`${process}\n\n${settingsText("Stream", effectiveOf(given).effective)}`);

@@ -1,6 +1,7 @@
 /** Runs `config diff`: compares a file with the settings that the relay of each stream has saved. */
 import { changesOfStream, contentOf, EFFECTS } from "../config/effective.ts";
 import type { StreamSettings } from "../config/relay_file.ts";
+import { inWordsOf } from "../config/origins.ts";
 import type { Given } from "../config/read.ts";
 import type { Names } from "../pipeline/settings.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
@@ -12,6 +13,7 @@ import { readSettings } from "../sink/metadata/saved_settings.ts";
 import { isSameTable, quoteTable, tableFor, type TableName } from "../sink/sql/names.ts";
 import type { Namespace } from "../util/namespace.ts";
 import type { CommandContext } from "./command.ts";
+import { reworded } from "./reworded.ts";
 import { openFile } from "./run_config.ts";
 
 /** The relay has other settings. */
@@ -22,7 +24,9 @@ export async function diffFile(given: Given, { print }: Pick<CommandContext, "pr
   let isSame = true;
   for (const stream of openFile(given).streams) {
     const { settings: { sink, namesIn }, name } = stream;
-    await using transport = await openTransport(sink);
+    await using transport = await openTransport(sink).catch((error) => {
+      throw reworded(error, inWordsOf(stream.given));
+    });
     const names = namesIn(transport.dialect.schema ?? sink.schema);
     const lines = await differences(transport, stream, names);
     isSame &&= lines.length === 0;

@@ -1,5 +1,7 @@
 /** Runs `check` and `plan`, and prints their results. */
 import type { checkConfig, planConfig } from "../config/config.ts";
+import type { InWords } from "../config/origins.ts";
+import type { Finding } from "../pipeline/status/finding.ts";
 import { check } from "../plan/check.ts";
 import { plan } from "../plan/plan.ts";
 import { checkText, planSql, planText } from "../plan/report.ts";
@@ -13,15 +15,21 @@ const NOT_WELL = 4;
 /** A table exists, and does not fit. */
 const CONFLICT = 3;
 
+const inTheWords = (inWords: InWords) => (finding: Finding): Finding => ({
+  ...finding,
+  text: inWords(finding.text),
+  ...finding.hint !== undefined && { hint: inWords(finding.hint) },
+});
+
 /** Returns the exit code. */
 export async function runCheck(
-  { relay, failOn, output, name, ...context }: ReturnType<typeof checkConfig> & {
+  { relay, failOn, output, name, inWords, ...context }: ReturnType<typeof checkConfig> & {
     /** Of the stream in its file. */
     readonly name?: string | undefined;
   },
   { signal, print }: RunContext,
 ): Promise<number> {
-  const findings = await check(relay, { ...context, signal });
+  const findings = (await check(relay, { ...context, signal })).map(inTheWords(inWords));
   const scope = `${relay.scope}`;
   const title = name === undefined ? scope : `${name}: ${scope}`;
   print(
@@ -37,7 +45,8 @@ export async function runPlan(
   settings: ReturnType<typeof planConfig>,
   { signal, print }: RunContext,
 ): Promise<number> {
-  const planned = await plan(settings, { signal });
+  const { findings, ...others } = await plan(settings, { signal });
+  const planned = { findings: findings.map(inTheWords(settings.inWords)), ...others };
   if (settings.output === "json") print(JSON.stringify(planned));
   else print(settings.output === "sql" ? planSql(planned) : planText(planned, terminalColumns() ?? Infinity));
   const wrong = planned.findings.filter(({ level }) => level === "wrong");

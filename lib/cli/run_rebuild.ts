@@ -7,13 +7,11 @@ import { UsageError } from "../util/errors.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import type { CommandContext } from "./command.ts";
 
-/** @param streams the settings of all streams of a file, or of the only one */
 export async function runRebuild(
-  streams: readonly RelaySettings[],
+  relay: RelaySettings,
   collection: Namespace,
   { signal, log, print }: Pick<CommandContext, "signal" | "log" | "print">,
 ): Promise<void> {
-  const relay = streamOf(streams, collection);
   const context = { signal, log, clock: SYSTEM_CLOCK, emit: logListener(log) };
   print(rebuiltText(await rebuild({ relay, collection }, context)));
 }

@@ -2,6 +2,7 @@
 import { ConnectionString } from "mongodb-connection-string-url";
 import { contentOf, effectiveOf, settingsIn, shownOf } from "../config/effective.ts";
 import { MONGODB, MONITORING, SCOPE } from "../config/relay_options.ts";
+import { inWordsOf } from "../config/origins.ts";
 import { find, type Given, readOptions } from "../config/read.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
 import type { Listener } from "../pipeline/status/events.ts";
@@ -12,6 +13,7 @@ import { SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { verifyVerb } from "../verify/verify_verb.ts";
 import type { CommandContext } from "./command.ts";
+import { reworded } from "./reworded.ts";
 import { openWatchers } from "./watchers.ts";
 
 export interface RunRelayContext extends CommandContext {
@@ -48,6 +50,7 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
     emit,
     trace,
     verbs: { rebuild: rebuildVerb, verify: verifyVerb },
+    reworded: (error) => reworded(error, inWordsOf(given)),
   });
 }
 

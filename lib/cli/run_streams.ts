@@ -1,5 +1,6 @@
 /** Runs the streams of a file, and reads it again on SIGHUP. */
 import { changesOf, contentOf, EFFECTS, shownOf } from "../config/effective.ts";
+import { inWordsOf } from "../config/origins.ts";
 import { openRelayFile, type RelayFile, type StreamSettings as StreamOfFile } from "../config/relay_file.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
 import { reloadVerb } from "../pipeline/control/own_verbs.ts";
@@ -8,8 +9,9 @@ import { runStreams, sharedBy, type Stream } from "../relay/streams.ts";
 import { StreamSettings } from "../relay/stream_settings.ts";
 import { rebuildVerb } from "../status/rebuild_verb.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
-import { type Logger, withFields } from "../util/log.ts";
+import { type LogFields, type Logger, withFields, worded } from "../util/log.ts";
 import { verifyVerb } from "../verify/verify_verb.ts";
+import { reworded } from "./reworded.ts";
 import type { RunRelayContext } from "./run_relay.ts";
 import { onHangup } from "./stop_signals.ts";
 import { openWatchers } from "./watchers.ts";
@@ -38,7 +40,8 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   for (const warning of file.warnings) log.warn(warning);
   const running = (each: typeof all[0]): Stream => {
     const { stream, name, status } = each;
-    const own = withFields(log, { stream: name });
+    const inWords = inWordsOf(stream.given);
+    const own = worded(withFields(log, { stream: name }), inWords);
     const watcher = watchers.of(each, { log: own, statusLine: undefined });
     const verbs = { rebuild: rebuildVerb, reload: reloadVerb(reload), verify: verifyVerb };
     return {
@@ -47,23 +50,17 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
       settings: new StreamSettings(configured(file, stream)),
       log: own,
       verbs,
+      reworded: (error) => reworded(error, inWords),
       ...watcher,
     };
   };
   const streams = [running(all[0]), ...all.slice(1).map(running)] as const;
   /** Returns why the file was not used. */
   function reload(): readonly string[] {
-    const refusals: string[] = [];
-    const recording: Logger = {
-      ...log,
-      error(message, { hint, ...fields } = {}) {
-        refusals.push([`${message}:`, ...Object.values(fields).filter(Boolean), hint].join(" "));
-        log.error(message, { ...fields, hint });
-      },
-    };
-    file = reloaded(file, read, { streams, log: recording });
+    const result = reloaded(file, read, { streams, log });
+    file = result.file;
     configureLog({ format, level: file.process.logLevel });
-    return refusals;
+    return result.refusals;
   }
   using _hangup = onHangup(reload);
   await runStreams(streams, { signal, log, shares: first.settings, onFailure });
@@ -98,27 +95,34 @@ interface ReloadContext {
   readonly log: Logger;
 }
 
-/** Applies the changes to the streams. Returns the file in effect: the previous one if the new one cannot be used. */
+/**
+ * Applies the changes to the streams.
+ *
+ * @returns the file in effect, and why it is the previous one: `["The file was not reloaded: this setting needs a restart: …"]`
+ */
 export function reloaded(
   before: RelayFile,
   read: () => RelayFile,
   { streams, log }: ReloadContext,
-): RelayFile {
+): { readonly file: RelayFile; readonly refusals: readonly string[] } {
+  const refuse = (message: string, { hint, ...fields }: LogFields): string => {
+    log.error(message, { ...fields, hint });
+    return [`${message}:`, ...Object.values(fields).filter(Boolean), hint].join(" ");
+  };
   let after: RelayFile;
   try {
     after = read();
   } catch (error) {
     const { message, hint } = describe(error);
-    log.error("The file was not reloaded, and nothing has changed", { error: message, hint });
-    return before;
+    const refusal = refuse("The file was not reloaded, and nothing has changed", { error: message, hint });
+    return { file: before, refusals: [refusal] };
   }
   const changes = changesOf(before, after);
-  const refused = changes.filter(({ reload }) => reload === "restart");
-  for (const { reload: _, ...change } of refused) {
+  const refusals = changes.filter(({ reload }) => reload === "restart").map(({ reload: _, ...change }) => {
     const hint = "Restart cdc-relay: it resumes from its position. Or undo this change, and reload again.";
-    log.error("The file was not reloaded: this setting needs a restart", { ...change, hint });
-  }
-  if (refused.length > 0) return before;
+    return refuse("The file was not reloaded: this setting needs a restart", { ...change, hint });
+  });
+  if (refusals.length > 0) return { file: before, refusals };
   log.info("The file was reloaded", { changes: changes.length });
   for (const { reload, ...change } of changes) {
     log.info("A setting has changed", { ...change, effect: EFFECTS[reload] });
@@ -131,5 +135,5 @@ export function reloaded(
     // For the next start of the stream: the files of its secrets may have other content.
     else settings.current = next;
   }
-  return after;
+  return { file: after, refusals };
 }

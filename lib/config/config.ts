@@ -11,15 +11,20 @@ import type { VerifySettings } from "../verify/collection.ts";
 import type { WorkloadSettings } from "../workload/workload.ts";
 import { argumentsOf, CTL_OPTIONS, CTL_REQUEST, type CtlVerb } from "./ctl_options.ts";
 import { contentOf, effectiveOf } from "./effective.ts";
-import { flagOf, type OptionTable } from "./option.ts";
+import type { OptionTable } from "./option.ts";
 import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
-import { find, type Given, readOptions } from "./read.ts";
+import { find, type Given, readOptions, withoutFlags } from "./read.ts";
+import { type InWords, inWordsOf } from "./origins.ts";
 import { FILE, SCOPE } from "./relay_options.ts";
 import { relayConfig } from "./relay_settings.ts";
 import { sinkAddress } from "./sink_address.ts";
 
 export const statusConfig = (given: Given): StatusSettings =>
-  Object.freeze({ ...readOptions(OPTIONS.status, given), ...streamsOf(given) });
+  Object.freeze({
+    ...readOptions(OPTIONS.status, given),
+    ...streamsOf(given),
+    inWords: inWordsOf(given),
+  });
 
 export const waitConfig = (given: Given): WaitSettings =>
   Object.freeze({ ...readOptions(OPTIONS.wait, given), ...streamsOf(given) });
@@ -73,21 +78,22 @@ export function verifyConfig(given: Given): VerifySettings {
       hint: "Counts do not show which rows differ. Remove --count-only to repair them.",
     });
   }
-  const { places, flags = {} } = given;
-  const isOfScope = (flag: string) => Object.keys(SCOPE).some((name) => flagOf(name) === flag);
-  const whole = {
-    ...given,
-    flags: Object.fromEntries(Object.entries(flags).filter(([flag]) => !isOfScope(flag))),
-  };
+  const whole = withoutFlags(given, Object.keys(SCOPE));
   return Object.freeze({
     ...options,
     relay: relayConfig(given, { worker: undefined }),
-    wholeIn: places && ((schema: string) => relayConfig(whole, { worker: undefined }).namesIn(schema)),
+    wholeIn: given.places && ((schema: string) => relayConfig(whole, { worker: undefined }).namesIn(schema)),
   });
 }
 
-export const planConfig = (given: Given): PlanSettings & { readonly output: "text" | "json" | "sql" } =>
-  Object.freeze({ ...readOptions(OPTIONS.plan, given), relay: relayConfig(given) });
+export const planConfig = (
+  given: Given,
+): PlanSettings & { readonly output: "text" | "json" | "sql"; readonly inWords: InWords } =>
+  Object.freeze({
+    ...readOptions(OPTIONS.plan, given),
+    relay: relayConfig(given),
+    inWords: inWordsOf(given),
+  });
 
 /** `others` are the nodes of CrateDB, if there are several, and the way to it that is configured beside the one in use. */
 export function checkConfig(given: Given) {
@@ -97,7 +103,8 @@ export function checkConfig(given: Given) {
   const isOther = used && other && given.flags?.["cratedb-url"] === undefined;
   const unused = isOther ? [sinkAddress({ ...given, env: { ...given.env, CRATEDB_URL: other } })] : [];
   const others = [...nodes.length > 1 ? nodes : [], ...unused];
-  return { ...readOptions(OPTIONS.check, given), relay, others, content: contentOf(effectiveOf(given)) };
+  const content = contentOf(effectiveOf(given));
+  return { ...readOptions(OPTIONS.check, given), relay, others, content, inWords: inWordsOf(given) };
 }
 
 /** The collection that `rebuild` names. @throws UsageError */

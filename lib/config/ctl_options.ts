@@ -2,9 +2,9 @@
 import { BSON } from "../bson/library.ts";
 import { type ArgumentTable, VERB_ARGUMENTS, type VerbName } from "../pipeline/control/verb_arguments.ts";
 import { UsageError } from "../util/errors.ts";
-import { flagOf, type OptionTable, prefixed } from "./option.ts";
+import { type OptionTable, prefixed } from "./option.ts";
 import type { Values } from "./parsers.ts";
-import type { Given } from "./read.ts";
+import { type Given, withoutFlags } from "./read.ts";
 import { CRATEDB, FILE, OUTPUT } from "./relay_options.ts";
 
 const REQUEST = {
@@ -65,10 +65,11 @@ export const CTL_OPTIONS: Readonly<Record<`ctl ${CtlVerb}`, OptionTable>> = {
   "ctl rebuild": optionsOf(VERBS.rebuild),
 };
 
+const argumentsIn = (verb: CtlVerb): ArgumentTable => verb === "list" ? {} : VERBS[verb];
+
 /** The option of a verb that a word without a flag sets. @example IN: snapshot → OUT: collection; IN: pause → OUT: undefined */
 export function wordOf(verb: CtlVerb): string | undefined {
-  if (verb === "list") return undefined;
-  const [[name, argument] = []] = Object.entries<ArgumentTable[string]>(VERBS[verb]);
+  const [[name, argument] = []] = Object.entries(argumentsIn(verb));
   return argument?.isNeeded || verb === "letters" ? name : undefined;
 }
 
@@ -84,8 +85,7 @@ export function argumentsOf(
   verb: CtlVerb,
   values: Values<OptionTable>,
 ): Readonly<Record<string, unknown>> {
-  const table: ArgumentTable = verb === "list" ? {} : VERBS[verb];
-  const given = Object.entries(table).map(([name, { type, isNeeded, help }]) => {
+  const given = Object.entries(argumentsIn(verb)).map(([name, { type, isNeeded, help }]) => {
     const value = type === "flag" ? values.differences === "repair" : jsonOf(values[name]);
     if (value !== undefined || !isNeeded) return [name, value] as const;
     throw new UsageError(`ctl ${verb} needs its ${name}`, { hint: `${help}.` });
@@ -94,11 +94,8 @@ export function argumentsOf(
 }
 
 /** What is given for the stream: without the arguments of the verb, whose flags a relay has with another meaning. */
-export function givenForStream(verb: CtlVerb, given: Given): Given {
-  const own = Object.keys(verb === "list" ? {} : VERBS[verb]).map(flagOf);
-  const flags = Object.entries(given.flags ?? {}).filter(([flag]) => !own.includes(flag));
-  return { ...given, flags: Object.fromEntries(flags) };
-}
+export const givenForStream = (verb: CtlVerb, given: Given): Given =>
+  withoutFlags(given, Object.keys(argumentsIn(verb)));
 
 function jsonOf(value: unknown): unknown {
   if (value instanceof BSON.Timestamp) return `${value.t}:${value.i}`;

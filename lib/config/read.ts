@@ -26,6 +26,13 @@ export interface CollectionRule extends Pick<Given, "options" | "places"> {
   readonly pattern: string;
 }
 
+/** The same without the flags of these options. */
+export function withoutFlags(given: Given, names: readonly string[]): Given {
+  const without = names.map(flagOf);
+  const flags = Object.entries(given.flags ?? {}).filter(([flag]) => !without.includes(flag));
+  return { ...given, flags: Object.fromEntries(flags) };
+}
+
 /** A value, or the file that has it, with the name of its source. */
 export interface Found {
   readonly source: string;

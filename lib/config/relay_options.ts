@@ -292,7 +292,6 @@ export const SUPERVISION = {
   },
 } as const satisfies OptionTable;
 
-/** The file, and the part of it that a command is about. */
 export const OUTPUT = {
   output: {
     type: "choice",
@@ -303,6 +302,7 @@ export const OUTPUT = {
   },
 } as const satisfies OptionTable;
 
+/** The file, and the part of it that a command is about. */
 export const FILE = {
   config: {
     type: "text",

@@ -10,8 +10,6 @@ import { transformStages } from "../source/documents/transform.ts";
 import { UsageError } from "../util/errors.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { exampleOf, givenFor, isName, ruleIn } from "./collection_rules.ts";
-import type { OptionTable } from "./option.ts";
-import type { Values } from "./parsers.ts";
 import { type Given, readOptions } from "./read.ts";
 import { COLLECTION, RELAY, STREAM } from "./relay_options.ts";
 import { sinkAddress } from "./sink_address.ts";
@@ -33,8 +31,8 @@ export function relayConfig(
   given: Given,
   { attempt = (_pattern, make) => make(), ...fixed }: RelayConfigOptions = {},
 ): RelaySettings {
-  const options = { ...readOptions(RELAY, given), ...fixed };
-  const { batchBytes, statementBytes, ...stream } = picked(STREAM, options);
+  const options = readOptions(RELAY, given);
+  const { batchBytes, statementBytes, ...stream } = { ...readOptions(STREAM, given), ...fixed };
   if (stream.startAt !== undefined && stream.snapshot !== "never") {
     throw new UsageError(`--start-at cannot be given with --snapshot ${stream.snapshot}`, {
       hint:
@@ -108,10 +106,6 @@ function typesOf(
   }
   return Object.keys(all).length === 0 ? undefined : all;
 }
-
-/** The values of the options of one scope. */
-const picked = <Table extends OptionTable>(table: Table, values: Values<Table>) =>
-  Object.fromEntries(Object.entries(values).filter(([name]) => name in table)) as Values<Table>;
 
 /** The collection that the example of the same name follows, and its table. */
 const EXAMPLE = { database: "testdrive", collection: "data", table: "cdc-testdrive" } as const;

@@ -11,6 +11,7 @@ import { CausalReader } from "../source/connection/causal_reader.ts";
 import { serverClock } from "../source/connection/cluster_time.ts";
 import { connectDeployment } from "../source/connection/deployment.ts";
 import { collectionsOf } from "../source/documents/collections.ts";
+import { sizesOf } from "../source/documents/sample.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
 import { type Logger, QUIET } from "../util/log.ts";
 import { OutageTracker } from "../util/outage.ts";
@@ -44,7 +45,8 @@ async function openSource(settings: RelaySettings, { signal, opened }: Opening):
   const warn: Logger["warn"] = (_, { collection, because } = {}) =>
     void skipped.push(`${collection}: ${because}`);
   const collections = await collectionsOf(causalReader, settings.scope, { log: { ...QUIET, warn } });
-  return { settings, clock, route, causalReader, mongodbClock, collections, skipped };
+  const sizes = sizesOf(causalReader);
+  return { settings, clock, route, causalReader, mongodbClock, collections, sizes, skipped };
 }
 
 async function openSink(settings: RelaySettings, { opened }: Pick<Opening, "opened">): Promise<SinkSide> {

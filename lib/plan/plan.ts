@@ -10,7 +10,7 @@ import { quoteTable } from "../sink/sql/names.ts";
 import { createTable } from "../sink/table/create_table.ts";
 import { missingColumns } from "../sink/table/designed_columns.ts";
 import { shardsFor } from "../sink/table/shards.ts";
-import { existingTable } from "../sink/table/target_table.ts";
+import { usableTable } from "../sink/table/target_table.ts";
 import { errorOfOpening, isUnusableTable } from "../sink/table/unusable_table.ts";
 import { isNotAllowed } from "../source/connection/mongodb_errors.ts";
 import { estimatedCount } from "../source/documents/collections.ts";
@@ -103,17 +103,18 @@ async function planCollection(
   namespace: Namespace,
   deps: PlanSettings & SourceSide & SinkSide & { readonly signal: AbortSignal },
 ) {
-  const { causalReader, transport, relay, signal } = deps;
+  const { causalReader, sizes, transport, relay, signal } = deps;
   const ofCollection = relay.for(namespace);
   const reader = new DocumentReader(causalReader, { for: relay.for, size: 1 });
   await checkTransforms([namespace], { reader, settings: { for: relay.for, scope: relay.scope } });
   const table = tableOf(namespace, deps);
-  const existing = await existingTable(transport, table, ofCollection);
+  const existing = await usableTable(transport, table, ofCollection);
   const exists = existing !== undefined;
   const count = await estimatedCount(causalReader, [namespace]);
   const average = await averageBytes(namespace, causalReader) ?? 0;
   const size = sampleSize(average, deps.sample);
-  const { shards = exists ? undefined : await shardsFor(transport, () => average * count) } = ofCollection;
+  const { shards = exists ? undefined : await shardsFor(transport, () => sizes.ahead(namespace)) } =
+    ofCollection;
   const settings = { ...ofCollection, shards };
   const sampling = { size, stages: settings.transform, onRefused: () => {} };
   const sample = (await sampleOf(causalReader, namespace, sampling)).map(({ document }) => document);

@@ -31,7 +31,6 @@ import { readPosition, savedName } from "../sink/metadata/saved_position.ts";
 import { createStatusView } from "../sink/metadata/status_view.ts";
 import { StreamPosition } from "../sink/metadata/stream_position.ts";
 import { shardKeyOf } from "../source/documents/collections.ts";
-import { storageOf } from "../source/documents/sample.ts";
 import type { Logger } from "../util/log.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
 import type { Liveness } from "../util/outage.ts";
@@ -52,6 +51,8 @@ export interface StreamContext {
   readonly trace?: Trace;
   /** The name in the file, by which requests may mean the stream. @default {none} */
   readonly name?: string;
+  /** The error as the user is shown it. @default {the same} */
+  readonly reworded?: (error: unknown) => unknown;
   /** Verbs that need more than the pipeline. @default {none} */
   readonly verbs?: Verbs;
 }
@@ -66,7 +67,7 @@ export async function runStream(
   settings: StreamSettings,
   context: StreamContext,
 ): Promise<void> {
-  const { signal, status = new StatusTracker(pool.clock), trace = UNTRACED } = context;
+  const { signal, status = new StatusTracker(pool.clock), trace = UNTRACED, reworded } = context;
   const { namesIn, sink } = settings.current.settings;
   const recording = { clock: pool.clock, log: context.log, emit: (event: RelayEvent) => emit(event) };
   const recorder = eventRecorder({ ...recording, status, stream: namesIn(sink.schema).stream });
@@ -80,8 +81,10 @@ export async function runStream(
     await run(connections, settings, { ...context, status, trace, emit, closing, events });
     emit({ type: "ended" });
   } catch (error) {
-    emit({ type: "ended", error: isEndedBy(signal, error) ? undefined : error });
-    throw error;
+    const isEnd = isEndedBy(signal, error);
+    const shown = isEnd || !reworded ? error : reworded(error);
+    emit({ type: "ended", error: isEnd ? undefined : shown });
+    throw shown;
   }
 }
 
@@ -293,7 +296,7 @@ const openTables = (opened: Opened): Collections =>
       opened.settings.for(namespace).key === "documentKey"
         ? await shardKeyOf(opened.causalReader, namespace)
         : [],
-    bytesOf: async (namespace) => (await storageOf(namespace, opened.causalReader))?.bytes,
+    bytesOf: opened.sizes.take,
   });
 
 function loopDeps(opened: Opened, tables: Collections) {

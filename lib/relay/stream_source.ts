@@ -8,6 +8,7 @@ import { CausalReader, type CausalReaderOptions } from "../source/connection/cau
 import { collectionsOf } from "../source/documents/collections.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
 import { rangeSplitter } from "../source/documents/key_ranges.ts";
+import { sizesOf } from "../source/documents/sample.ts";
 import type { Scope } from "../source/documents/scope.ts";
 import { type Catalogue, catalogueOf, namesText, unmatchedNames } from "../source/documents/unmatched.ts";
 import { changeStream } from "../source/stream/change_stream.ts";
@@ -56,6 +57,7 @@ export async function openSource(
     share,
     examples,
     collections: found,
+    sizes: sizesOf(causalReader),
   };
 }
 

@@ -17,7 +17,7 @@ import { isEndedBy, runStream, type StreamContext } from "./stream.ts";
 import type { StreamSettings } from "./stream_settings.ts";
 
 export interface Stream
-  extends Required<Pick<StreamContext, "log" | "emit" | "trace">>, Pick<StreamContext, "verbs"> {
+  extends Required<Pick<StreamContext, "log" | "emit" | "trace">>, Pick<StreamContext, "verbs" | "reworded"> {
   readonly name: string;
   readonly settings: StreamSettings;
   /** Gets another tracker with each start. */
@@ -46,8 +46,8 @@ export async function runStreams(
   const signal = AbortSignal.any([context.signal, end.signal]);
   await using pool = new ConnectionPool(shares, { log, clock, signal });
   const wrong: unknown[] = [];
-  const checks = streams.map(({ settings }) =>
-    checkSettings(settings.current.settings, pool, signal).catch((error) => wrong.push(error))
+  const checks = streams.map(({ settings, reworded = (error) => error }) =>
+    checkSettings(settings.current.settings, pool, signal).catch((error) => wrong.push(reworded(error)))
   );
   await waitAtMost(CHECK_LIMIT_MS, Promise.all(checks), clock);
   // Other errors appear again when the stream runs.

@@ -5,7 +5,7 @@ import { proofOf, proofText } from "../pipeline/status/proof.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isRetryable } from "../sink/connection/sink_error.ts";
 import type { Transport } from "../sink/connection/transport.ts";
-import type { SinkAddress } from "../sink/connection/url.ts";
+import { nodesOf, nodeText, type SinkAddress } from "../sink/connection/url.ts";
 import type { StreamStatus } from "../sink/metadata/status_view.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
@@ -22,6 +22,8 @@ export interface StatusSettings {
   readonly maxLag: number;
   readonly output: "text" | "json";
   readonly runs: "once" | "forever";
+  /** Puts the origin of the URL in the place of its variables. @default {the same text} */
+  readonly inWords?: ((text: string) => string) | undefined;
 }
 
 export interface StatusContext {
@@ -30,6 +32,8 @@ export interface StatusContext {
   readonly log: Logger;
   /** Characters per line; undefined if standard output is not a terminal, so that nothing is redrawn. */
   readonly columns: number | undefined;
+  /** @default {openTransport} */
+  readonly open?: (sink: SinkAddress) => Promise<Transport>;
   /** @returns false if the output is closed */
   readonly print: (text: string) => boolean;
 }
@@ -46,33 +50,43 @@ const WIDTH_ELSEWHERE = 200;
 /**
  * @param all the same for all streams of a file, but for the stream and its CrateDB
  * @returns whether a stream was found and all were well, once or when the output was closed
- * @throws SinkError, UserError; AbortError when the signal is aborted
+ * @throws SinkError, UserError, if no CrateDB answers; AbortError when the signal is aborted
  */
 export async function status(
   all: readonly [StatusSettings, ...StatusSettings[]],
   context: StatusContext,
 ): Promise<boolean> {
   const [{ output, runs }] = all;
-  const { signal, clock, columns, print } = context;
+  const { signal, clock, columns, print, open = openTransport } = context;
   await using opened = new AsyncDisposableStack();
-  const sinks: (readonly [Transport, readonly StatusSettings[]])[] = [];
-  for (const settings of Map.groupBy(all, ({ sink }) => JSON.stringify(sink)).values()) {
-    const [{ sink } = all[0]] = settings;
-    sinks.push([opened.use(await openTransport(sink)), settings]);
-  }
+  let isReached = false;
+  const reads = [...Map.groupBy(all, ({ sink }) => JSON.stringify(sink)).values()].map((settings) => {
+    const [{ sink, inWords } = all[0]] = settings;
+    let transport: Transport | undefined;
+    const read = async () => {
+      transport ??= opened.use(await open(sink));
+      isReached = true;
+      return await findStreams(transport, settings);
+    };
+    return () => read().catch((error) => ({ sink, error, inWords }));
+  });
   const isDrawn = columns !== undefined && output === "text";
   let drawn = 0;
   while (true) {
+    const found = await Promise.all(reads.map((read) => read()));
+    const silent = found.filter((each) => "error" in each);
+    const answers = found.filter((each) => "streams" in each);
     let isAllWell = false;
     let text: string;
-    try {
-      const found = await Promise.all(sinks.map((each) => findStreams(...each)));
-      const streams = found.flatMap(({ streams }) => streams);
-      const absence = found.flatMap(({ absence }) => absence);
+    if (answers.length > 0) {
+      const streams = answers.flatMap(({ streams }) => streams);
+      const reasons = await Promise.all(silent.map(why));
+      const absence = [...answers.flatMap(({ absence }) => absence), ...reasons.flat()];
       isAllWell = isWell(streams) && absence.length === 0;
       text = textOf({ streams, absence }, all[0], context);
-    } catch (error) {
-      if (runs === "once" || !isRetryable(error)) throw error;
+    } else {
+      const [{ error } = { error: undefined }] = silent;
+      if (runs === "once" || !isReached || !isRetryable(error)) throw error;
       text = output === "json" ? JSON.stringify({ error: messageOf(error) }) : messageOf(error);
     }
     const isOpen = print(isDrawn ? redrawn(text, drawn) : text);
@@ -80,6 +94,19 @@ export async function status(
     drawn = text.split("\n").length;
     await clock.wait(INTERVAL_MS, { signal });
   }
+}
+
+/** @example OUT: ["The streams at db2:4200 are missing: CrateDB cannot be reached: connect ECONNREFUSED …", "Check …"] */
+async function why(
+  { sink, error, inWords = (text) => text }: Pick<StatusSettings, "sink" | "inWords"> & {
+    readonly error: unknown;
+  },
+): Promise<readonly string[]> {
+  // Loaded only now, with the MongoDB driver.
+  const { describe } = await import("../pipeline/status/describe_error.ts");
+  const { message, hint } = describe(error);
+  const nodes = nodesOf(sink).map(nodeText).join();
+  return [`The streams at ${nodes} are missing: ${message}`, ...hint ? [hint] : []].map(inWords);
 }
 
 /** Finds the streams of one CrateDB. */

@@ -75,6 +75,15 @@ export const unfailing = (log: Logger): Logger =>
 export const withFields = (log: Logger, fields: LogFields): Logger =>
   levels((level) => (message, more) => log[level](message, { ...fields, ...more }));
 
+/** The same logger, which changes each text: the messages, and the fields that are texts. */
+export const worded = (log: Logger, change: (text: string) => string): Logger =>
+  levels((level) => (message, fields = {}) => {
+    const changed = Object.entries(fields).map(([name, value]) =>
+      [name, typeof value === "string" ? change(value) : value] as const
+    );
+    log[level](change(message), Object.fromEntries(changed));
+  });
+
 /** The local time in RFC 3339. @example IN: 11:34:56Z in Vienna, in winter → OUT: 2026-01-31T12:34:56+01:00 */
 function localTime(time: Date): string {
   const offset = -time.getTimezoneOffset();

@@ -165,13 +165,16 @@ function seenOf(key: RowKey, found: LookedUp | undefined, stored: FoundRow | und
     document: fingerprint(document?.join(" ")),
     row: fingerprint(row?.join(" ")),
     isOverflowed: stored !== undefined && isOverflowed(stored),
+    isElsewhere: document?.[1] === row?.[1] && document?.[0] !== row?.[0] && !isHalfMoved(stored),
   };
 }
+
+const isHalfMoved = (row: FoundRow | undefined): boolean => row !== undefined && row.parts.length > 1;
 
 type Side = readonly [parts: string, text: string];
 
 const differencesOf = ([document, text]: Side, [row, textOfRow]: Side): PathDifference[] => [
-  ...document === row ? [] : [{ path: "part", document, row }],
+  ...document === row ? [] : [{ path: "part", document: document || undefined, row: row || undefined }],
   ...pathDifferences(text, textOfRow),
 ];
 

@@ -54,6 +54,8 @@ export interface CollectionResult {
   /** Keys that differed and are equal after the repair. */
   readonly repaired: number;
   readonly outcome: Outcome;
+  /** What to do, if not the rows are at fault, but the table. */
+  readonly hint?: string;
   /** The first keys that differ. */
   readonly differences: readonly KeyDifference[];
 }
@@ -82,7 +84,8 @@ export const worstOutcome = (results: readonly Pick<CollectionResult, "outcome">
  * OUT: {collection: "shop.orders", dead_letters: 2, started_at: "1970-01-01T00:00:00.000Z", …, duration_ms: 250}
  */
 export function resultFields(result: CollectionResult) {
-  const { startedAt, finishedAt, clusterTime, deadLetters, relay = null, differences, ...same } = result;
+  const { startedAt, finishedAt, clusterTime, deadLetters, relay = null, hint = null, differences, ...same } =
+    result;
   return {
     ...same,
     started_at: new Date(startedAt).toISOString(),
@@ -91,6 +94,7 @@ export function resultFields(result: CollectionResult) {
     ...clusterTimeFields(clusterTime),
     dead_letters: deadLetters,
     relay,
+    hint,
     differences,
   };
 }
@@ -160,10 +164,14 @@ const counted = (count: number, what: string): string =>
   `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
 
 function differenceLines(result: CollectionResult): string[] {
-  const { differences, missing, extra, different, deadLetters } = result;
+  const { differences, missing, extra, different, deadLetters, hint } = result;
   const shown = differences.slice(0, PRINTED_KEYS);
   const left = missing + extra + different + deadLetters - shown.length;
-  return [...shown.flatMap(keyLines), ...left > 0 && shown.length > 0 ? [`  and ${left} more`] : []];
+  return [
+    ...shown.flatMap(keyLines),
+    ...left > 0 && shown.length > 0 ? [`  and ${left} more`] : [],
+    ...hint === undefined ? [] : [`  ${hint}`],
+  ];
 }
 
 const keyLines = ({ oid, kind, paths }: KeyDifference): string[] =>

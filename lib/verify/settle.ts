@@ -14,6 +14,8 @@ export interface Seen extends KeyDifference {
   readonly document: string | null;
   readonly row: string | null;
   readonly isOverflowed: boolean;
+  /** Whether the row has the values of the document, in another partition. */
+  readonly isElsewhere: boolean;
 }
 
 interface SettleDeps {
@@ -57,7 +59,15 @@ const MAX_DIFFERENCES = 20;
 export function newTally(deps: TallyDeps) {
   const { repair, look, overflowed } = deps;
   const settling = new Semaphore(1);
-  const counts = { missing: 0, extra: 0, different: 0, deadLetters: 0, changing: 0, repaired: 0 };
+  const counts = {
+    missing: 0,
+    extra: 0,
+    different: 0,
+    deadLetters: 0,
+    changing: 0,
+    repaired: 0,
+    elsewhere: 0,
+  };
   const differences: KeyDifference[] = [];
   /** Rows with overflow that the repair added, minus those that it removed. */
   let overflowedByRepair = 0;
@@ -83,7 +93,8 @@ export function newTally(deps: TallyDeps) {
     }
     relay = passing;
     counts.changing += changing.length;
-    for (const { oid, kind, paths } of differing) {
+    for (const { oid, kind, paths, isElsewhere } of differing) {
+      if (isElsewhere) counts.elsewhere++;
       counts[kind === "dead letter" ? "deadLetters" : kind]++;
       if (differences.length < MAX_DIFFERENCES) differences.push({ oid, kind, paths });
     }

@@ -76,9 +76,10 @@ async function compareBoth(collection: Collection) {
   const seeksExtra = await ownsExtraRows(collection);
   const scanning = { ...collection, sides, seeksExtra, onDiffering: tally.add };
   const scanned = sample > 0 ? await scanSample(sample, scanning) : await scan(scanning);
-  const { overflowedByRepair, ...found } = await tally.finish();
+  const { overflowedByRepair, elsewhere, ...found } = await tally.finish();
   return {
     ...scanned,
+    ...elsewhere > 0 && { hint: otherPartitions(namespace, elsewhere) },
     overflowed: scanned.overflowed + overflowedByRepair,
     // The rows were counted before the repair, or not at all.
     ...(found.repaired > 0 && seeksExtra || own.deletes === "keep") && sample === 0 &&
@@ -86,6 +87,10 @@ async function compareBoth(collection: Collection) {
     ...found,
   };
 }
+
+const otherPartitions = (namespace: Namespace, rows: number): string =>
+  "Rows with the values of their documents, but in other partitions than --partition-by names: " +
+  `${rows}. To move them: rebuild ${namespaceText(namespace)}`;
 
 async function countRows(rows: RowReader): Promise<number> {
   await rows.refresh();

@@ -202,6 +202,9 @@ cratedbTest(
     const refused = context.relay(["--partition-by", "day=$id", "--fail-fast"]);
     await refused.waitForLine(/its rows are in other partitions/);
     assert.notEqual((await refused.status).code, 0);
+    const { code, stdout } = await context.verify(["--partition-by", "day=$id"]);
+    assert.equal(code, 3, stdout);
+    assert.match(stdout, new RegExp(`rebuild ${context.database}\\.data$`, "m"));
     const running = context.relay([...FLAGS, ...months]);
     await running.waitForLine(/Ready/);
     await assertInPlace(context, "month=$id");

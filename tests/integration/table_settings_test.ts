@@ -51,6 +51,11 @@ for (const [what, { design, before, is, below = Infinity }] of Object.entries(RE
     }
     for (const transport of transports) {
       await using file = await fileOf(context, design, transport);
+      if (below < Infinity) {
+        const checked = await file.run("check");
+        assert.equal(checked.code, 4, checked.stderr);
+        assert.match(checked.stdout, is);
+      }
       const { code, stderr } = await file.run("cdc-relay", "--snapshot", "only", "--fail-fast");
       assert.equal(code, 1, stderr);
       assert.match(stderr, is);

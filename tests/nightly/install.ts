@@ -79,7 +79,7 @@ Deno.test("deno install makes a program that runs anywhere", async (test) => {
           ["db-workload", "--mongodb-url", "localhost"],
           elsewhere,
         );
-        assert.match(stderr, /^Error: MONGODB_URL is malformed: /m);
+        assert.match(stderr, /^Error: --mongodb-url is malformed: /m);
         assert.equal(code, 2);
       },
     });

@@ -1,6 +1,6 @@
 /** Opens the table of a collection, with all that writes to it. */
 import { rowKeyOf, type ShardKey } from "../../key/document_key.ts";
-import { firstKeptNow } from "../../mapping/partition.ts";
+import { firstKeptNow, isFixed } from "../../mapping/partition.ts";
 import { type ColumnPolicy, openColumnPolicy } from "../../sink/columns/column_policy.ts";
 import type { Transports } from "../../sink/columns/rebuild.ts";
 import { SinkError } from "../../sink/connection/sink_error.ts";
@@ -125,9 +125,7 @@ export class CollectionOpener {
       log.warn("The view without deleted rows is missing: another table or view has its name", { view });
     }
     const shardKey = await shardKeyOf(namespace);
-    if (partitionBy && !table.isNew) {
-      await checkParts(patient, table, { partitioning: partitionBy, shardKey });
-    }
+    if (!table.isNew) await checkParts(patient, table, { partitioning: partitionBy, shardKey });
     const applier = new TableApplier({
       ...this.#deps,
       namespace,
@@ -206,7 +204,8 @@ export class CollectionOpener {
 const CHECKED_ROWS = 1_000;
 
 /** @throws UnusableTableError for rows in other partitions than those in which a relay would look for them */
-async function checkParts(transport: Transport, table: OpenedTable, place: Place): Promise<void> {
+export async function checkParts(transport: Transport, table: OpenedTable, place: Place): Promise<void> {
+  if (!place.partitioning || !isFixed(place.partitioning)) return;
   const columns = `oid, ${selectPart(table.partType ?? "text")}`;
   const sql = `SELECT ${columns} FROM ${quoteTable(table)} LIMIT ${CHECKED_ROWS}`;
   for (const [oid, part] of (await transport.query(sql)).rows) {

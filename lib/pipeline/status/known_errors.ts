@@ -96,7 +96,7 @@ export const SINK_ERRORS: Readonly<Partial<Record<SinkErrorKind, KnownError>>> =
   "login": {
     message: "CrateDB refused the login: …",
     hint:
-      "Check user and password in CRATEDB_SQLALCHEMY_URL (crate://user:password@host:4200) or CRATEDB_URL. The " +
+      "Check user and password in CRATEDB_SQLALCHEMY_URL or CRATEDB_URL (crate://user:password@host:4200). The " +
       "common name of --cratedb-cert has to be the user. A token in a file can be replaced before it expires.",
   },
   "unknown database": {

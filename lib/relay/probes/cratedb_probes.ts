@@ -1,5 +1,5 @@
 /** What is asked of CrateDB, and of both databases. */
-import { checkName } from "../../pipeline/collections/collection_opener.ts";
+import { checkName, checkParts } from "../../pipeline/collections/collection_opener.ts";
 import { sharedTable } from "../../pipeline/collections/table_owners.ts";
 import { type Answer, failed, ok, warning, wrong } from "../../pipeline/status/finding.ts";
 import { checkMode } from "../../sink/columns/column_policy.ts";
@@ -10,12 +10,12 @@ import { METADATA_TABLES } from "../../sink/metadata/metadata_tables.ts";
 import { readPosition, type SavedPosition } from "../../sink/metadata/saved_position.ts";
 import { readSettings } from "../../sink/metadata/saved_settings.ts";
 import { quoteName, quoteTable, type TableName } from "../../sink/sql/names.ts";
-import { missingColumns } from "../../sink/table/designed_columns.ts";
-import { SMALL_BYTES } from "../../sink/table/shards.ts";
-import { existingTable } from "../../sink/table/target_table.ts";
+import { checkDesign } from "../../sink/table/designed_columns.ts";
+import { shardsOfSize } from "../../sink/table/shards.ts";
+import { usableTable } from "../../sink/table/target_table.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
 import { isHistoryLost } from "../../source/connection/mongodb_errors.ts";
-import { storageOf } from "../../source/documents/sample.ts";
+import { shardKeyOf } from "../../source/documents/collections.ts";
 import { savedToken, timeOf } from "../../source/stream/resume_token.ts";
 import { concurrently } from "../../util/concurrency.ts";
 import { QUIET } from "../../util/log.ts";
@@ -119,7 +119,9 @@ async function tables(side: BothSides): Promise<Answer[]> {
     try {
       if (owner) throw sharedTable(quoteTable(table), owner, namespace);
       checkName(table, namespace);
-      return exists(table) ? await existing(table, namespace, side) : [];
+      if (exists(table)) return await existing(table, namespace, side);
+      await checkDesign(side.transport, table, side.settings.for(namespace));
+      return [];
     } catch (error) {
       if (!isUnusableTable(error)) throw error;
       return [failed(error, namespaceText(namespace))];
@@ -132,11 +134,14 @@ async function tables(side: BothSides): Promise<Answer[]> {
 async function existing(
   table: TableName,
   namespace: Namespace,
-  { transport, settings }: SinkSide,
+  { transport, settings, causalReader }: BothSides,
 ): Promise<Answer[]> {
   const design = settings.for(namespace);
-  const found = await existingTable(transport, table, design);
-  if (found) missingColumns(table, found.definition, design);
+  const found = await usableTable(transport, table, design);
+  if (found && design.partitionBy) {
+    const shardKey = design.key === "documentKey" ? await shardKeyOf(causalReader, namespace) : [];
+    await checkParts(transport, found, { partitioning: design.partitionBy, shardKey });
+  }
   if (transport.dialect.isJsonb) return [];
   const name = quoteTable(table);
   const answers: Answer[] = [];
@@ -159,7 +164,7 @@ async function existing(
 
 /** Existing and planned shards, with replicas (`0-1`), and the most of them; undefined if the user may not read it. */
 export async function shardsOf(side: BothSides) {
-  const { transport, settings, collections, causalReader, names: { metadataSchema: schema } } = side;
+  const { transport, settings, collections, sizes, names: { metadataSchema: schema } } = side;
   const [rows, exists] = await Promise.all([
     rowsIfAllowed(
       transport,
@@ -175,9 +180,8 @@ export async function shardsOf(side: BothSides) {
   const each = await concurrently(missing, AT_ONCE, async (namespace) => {
     const { shards } = settings.for(namespace);
     if (shards !== undefined) return shards;
-    const { bytes = Infinity } = await storageOf(namespace, causalReader) ?? {};
-    // CrateDB's own number of shards.
-    return bytes < SMALL_BYTES ? nodes : Math.max(4, 2 * nodes);
+    // CrateDB's own number.
+    return shardsOfSize(await sizes.ahead(namespace), nodes) ?? Math.max(4, 2 * nodes);
   });
   const planned = each.reduce((sum, shards) => sum + shards, own);
   return { existing, planned: planned * (nodes > 1 ? 2 : 1), nodes, limit: perNode * nodes };

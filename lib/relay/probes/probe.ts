@@ -7,6 +7,7 @@ import { tableFor, type TableName } from "../../sink/sql/names.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";
 import type { ServerClock } from "../../source/connection/cluster_time.ts";
 import type { Route } from "../../source/connection/route.ts";
+import type { Sizes } from "../../source/documents/sample.ts";
 import type { FoundCollection } from "../../source/documents/scope.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Namespace } from "../../util/namespace.ts";
@@ -20,6 +21,7 @@ export interface SourceSide {
   readonly mongodbClock: Pick<ServerClock, "now">;
   /** Those in the scope that can be followed. */
   readonly collections: readonly FoundCollection[];
+  readonly sizes: Pick<Sizes, "ahead">;
   /** Those in the scope that cannot, and why. */
   readonly skipped: readonly string[];
 }

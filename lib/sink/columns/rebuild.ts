@@ -19,7 +19,7 @@ import { TableLock } from "../metadata/table_lock.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { tableExists } from "../table/create_table.ts";
 import { scanTable, selectPart } from "../table/row_reader.ts";
-import { asDesigned } from "../table/designed_columns.ts";
+import { asDesigned, checkDesign } from "../table/designed_columns.ts";
 import type { Row } from "../table/row.ts";
 import { definedColumns } from "../table/show_create_table.ts";
 import { existingTable, type TargetTable } from "../table/target_table.ts";
@@ -212,6 +212,7 @@ export class Rebuilder {
       const to: TargetTable = { ...this.#options.table, ...workTable, cdc: undefined, shadows: {} };
       return { to, columns: columnTree(definedColumns(statement)) };
     }
+    await checkDesign(transport, this.#options.table, design);
     await asDesigned(this.#options.table, design, () => transport.query(statement));
     const made = await existingTable(transport, workTable, design);
     if (!made) throw new RebuildError("the new table was dropped", true);

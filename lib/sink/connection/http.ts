@@ -65,7 +65,7 @@ function checkTexts(parameters: readonly Parameter[], max: number): void {
       if (length <= max) continue;
       throw new SinkError(
         `A text of ${length} characters is longer than the ${max} that CrateDB takes. Over HTTP that is the limit for ` +
-          "the JSON of a document, over the PostgreSQL wire (CRATEDB_URL) for each of its values.",
+          "the JSON of a document, over the PostgreSQL wire (postgresql://) for each of its values.",
         { kind: "too large" },
       );
     }

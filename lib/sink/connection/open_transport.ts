@@ -3,6 +3,7 @@ import type { LogFields, Logger } from "../../util/log.ts";
 import { CRATEDB, type Dialect, POSTGRESQL } from "../sql/dialect.ts";
 import { HttpTransport } from "./http.ts";
 import { openNodes } from "./nodes.ts";
+import { isBefore, readVersion } from "./server_version.ts";
 import type { Transport } from "./transport.ts";
 import { nodesOf, nodeText, type SinkAddress } from "./url.ts";
 import { WireTransport } from "./wire.ts";
@@ -29,16 +30,10 @@ export async function dialectOf(
   transport: Pick<Transport, "query">,
   address: Pick<SinkAddress, "transport">,
 ): Promise<Dialect> {
-  const limits = { limitMs: CONNECT_LIMIT_MS };
-  const { rows: [[version] = []] } = await transport.query("SELECT version()", [], limits);
-  if (/^PostgreSQL\b/.test(String(version))) return POSTGRESQL;
-  return { ...CRATEDB, rowErrors: address.transport === "http" && hasRowErrors(String(version)) };
-}
-
-/** @example IN: CrateDB 5.9.9 (built …) → OUT: false; IN: CrateDB 5.10.0 (built …) → OUT: true */
-function hasRowErrors(version: string): boolean {
-  const [, major, minor] = /^CrateDB (\d+)\.(\d+)/.exec(version) ?? [];
-  return Number(major) > 5 || Number(major) === 5 && Number(minor) >= 10;
+  const version = await readVersion(transport, { limitMs: CONNECT_LIMIT_MS });
+  if (/^PostgreSQL\b/.test(version)) return POSTGRESQL;
+  const hasRowErrors = version.startsWith("CrateDB ") && !isBefore(version, "5.10");
+  return { ...CRATEDB, rowErrors: address.transport === "http" && hasRowErrors };
 }
 
 /** @example IN: crate://me:secret@localhost:4200 → OUT: {address: "http://localhost:4200", version: "5.7.6"} */
@@ -46,8 +41,8 @@ export async function sinkDescription(
   transport: Pick<Transport, "query">,
   address: SinkAddress,
 ): Promise<LogFields> {
-  const { rows: [[version] = []] } = await transport.query("SELECT version()");
+  const version = await readVersion(transport);
   const scheme = address.transport === "wire" ? "postgresql" : address.tls ? "https" : "http";
   const hosts = nodesOf(address).map(nodeText).join();
-  return { address: `${scheme}://${hosts}`, version: /\d+(?:\.\d+)+/.exec(String(version))?.[0] };
+  return { address: `${scheme}://${hosts}`, version: /\d+(?:\.\d+)+/.exec(version)?.[0] };
 }

@@ -24,7 +24,7 @@ const MAX_CHARACTERS = 2 ** 22;
 
 const WITHOUT =
   " The dead letter lacks its document, which is too large for it as well. Make the document smaller. Or raise " +
-  "http.max_content_length in crate.yml, or use the PostgreSQL wire (CRATEDB_URL), and start the relay with --snapshot always.";
+  "http.max_content_length in crate.yml, or use the PostgreSQL wire (postgresql://), and start the relay with --snapshot always.";
 
 export interface DeadLetter {
   readonly oid: string;

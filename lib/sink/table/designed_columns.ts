@@ -1,20 +1,46 @@
 /** Compares a table that exists with its design, and adds the columns that it lacks. */
-import { additions, type Column, innermost, mapObjects } from "../../mapping/column_tree.ts";
+import { additions, type Column, innermost, mapObjects, pathsWhere } from "../../mapping/column_tree.ts";
+import { isBefore, readVersion } from "../connection/server_version.ts";
 import { isSinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { columnName, quoteTable, type TableName } from "../sql/names.ts";
 import { CDC_COLUMN, type CdcSettings, hasCdc, needsCdc } from "./cdc_column.ts";
 import { columnTree, typeName, typeText } from "./column_definition.ts";
 import { definedColumns } from "./show_create_table.ts";
-import { indexText, type TableDesign } from "./table_design.ts";
+import { indexText, tableDefinition, type TableDesign } from "./table_design.ts";
 import { unusableTable, UnusableTableError } from "./unusable_table.ts";
 
-/** The first versions that store a type, by CrateDB's words for its absence. */
-const VERSIONS: readonly (readonly [RegExp, type: string, version: string])[] = [
-  [/`numeric` does not support storage/, "NUMERIC columns", "5.9"],
-  [/Cannot find data type: uuid/, "the type UUID", "6.2"],
-  [/Cannot find data type: float_vector/, "the type FLOAT_VECTOR", "5.5"],
+/** The first versions of CrateDB that store a type. */
+const VERSIONS: readonly (readonly [kind: Column["kind"], type: string, version: string])[] = [
+  ["numeric", "NUMERIC columns", "5.9"],
+  ["uuid", "the type UUID", "6.2"],
+  ["float_vector", "the type FLOAT_VECTOR", "5.5"],
 ];
+
+/** Finds out whether the server can create the table. @throws UnusableTableError if it lacks a part of the design */
+export async function checkDesign(
+  transport: Transport,
+  table: TableName,
+  design: TableDesign,
+): Promise<void> {
+  tableDefinition(transport.dialect, design);
+  const needed = VERSIONS.filter(([kind]) =>
+    Object.values(design.types ?? {}).some((root) =>
+      pathsWhere(root, (column) => column.kind === kind).length > 0
+    )
+  );
+  if (needed.length === 0) return;
+  const present = await readVersion(transport);
+  for (const [, type, version] of needed) {
+    if (!isBefore(present, version)) continue;
+    throw new UnusableTableError(
+      `Table ${quoteTable(table)} cannot be as designed: this CrateDB lacks ${type}`,
+      {
+        hint: `CrateDB ${version} has it. Upgrade, or remove it from types.`,
+      },
+    );
+  }
+}
 
 /** What a table that exists has otherwise than its design, and CrateDB cannot change. */
 export function misfitsOf(
@@ -75,7 +101,7 @@ function misfits(existing: Column, wanted: Column, path: readonly string[]): rea
   });
 }
 
-/** Creates or changes a table by its design. @throws UnusableTableError for what the server refuses or lacks */
+/** Creates or changes a table by its design. @throws UnusableTableError for what the server refuses */
 export async function asDesigned(
   table: TableName,
   { types, fulltext, with: settings }: TableDesign,
@@ -85,12 +111,8 @@ export async function asDesigned(
     await work();
   } catch (error) {
     if (!(types || fulltext || settings) || !isSinkError(error, "refused", "unspecific")) throw error;
-    const [, type, version] = VERSIONS.find(([words]) => words.test(error.message)) ?? [];
-    const why = type ? `this CrateDB lacks ${type}` : error.message;
-    throw new UnusableTableError(`Table ${quoteTable(table)} cannot be as designed: ${why}`, {
-      hint: version
-        ? `CrateDB ${version} has it. Upgrade, or remove it from types.`
-        : "Correct types, fulltext or with.",
+    throw new UnusableTableError(`Table ${quoteTable(table)} cannot be as designed: ${error.message}`, {
+      hint: "Correct types, fulltext or with.",
       cause: error,
     });
   }

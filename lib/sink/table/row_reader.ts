@@ -29,7 +29,11 @@ export class RowReader {
     { partitionBy, deletes }: Pick<TableDesign, "partitionBy" | "deletes"> = {},
   ): Promise<RowReader> {
     const columns = await readColumns(transport, name);
-    const part = partitionBy && columns.has("part") ? selectPart(partTypeOf(partitionBy)) : undefined;
+    // A table that was made for another setting may have parts of another type.
+    const asWanted = partitionBy && partTypeOf(partitionBy) === "bigint"
+      ? "try_cast(part AS bigint)"
+      : "part::text";
+    const part = partitionBy && columns.has("part") ? asWanted : undefined;
     const condition = deletes === "soft" && columns.has("cdc") ? IS_LIVE : "TRUE";
     return new RowReader(transport, name, columns, part, condition);
   }
@@ -50,7 +54,7 @@ export class RowReader {
     const columns = `oid, data::text, ${overflow}, ${this.part ?? "NULL"}`;
     for (const [key, data, overflow, part] of await this.#select(columns, where, [oids])) {
       const oid = String(key);
-      const parts = [...found.get(oid)?.parts ?? [], ...this.part ? [String(part)] : []];
+      const parts = [...found.get(oid)?.parts ?? [], ...this.part ? [String(part ?? "")] : []];
       found.set(oid, { data: String(data ?? "{}"), overflow: overflow as string | null, parts });
     }
     return found;

@@ -6,7 +6,7 @@ import { quoteTable, type TableName } from "../sql/names.ts";
 import { hasCdc } from "./cdc_column.ts";
 import { createTable, tableExists } from "./create_table.ts";
 import { definedColumns, readDefinition } from "./show_create_table.ts";
-import { addMissing, asDesigned, misfitsOf, missingColumns } from "./designed_columns.ts";
+import { addMissing, asDesigned, checkDesign, misfitsOf, missingColumns } from "./designed_columns.ts";
 import { partitionsIn, shadowsOf, tableDefinition, type TableDesign } from "./table_design.ts";
 import { columnFaults, unusableTable, UnusableTableError } from "./unusable_table.ts";
 
@@ -46,10 +46,10 @@ export async function isEmptyTable(transport: Transport, table: TableName): Prom
 /** Creates the table if it does not exist. @throws UnusableTableError for an existing table that does not fit */
 export async function openTable(transport: Transport, options: OpenTableOptions): Promise<OpenedTable> {
   const { table, onMissing } = options;
-  const existing = await existingTable(transport, table, options);
-  const shards = options.shards ?? (existing ? undefined : await options.shardsIfNew?.());
-  const definition = tableDefinition(transport.dialect, { ...options, shards });
+  const existing = await usableTable(transport, table, options);
   if (!existing) {
+    const shards = options.shards ?? await options.shardsIfNew?.();
+    const definition = tableDefinition(transport.dialect, { ...options, shards });
     await onMissing?.();
     await asDesigned(table, options, () => createTable(transport, table, definition));
   }
@@ -64,6 +64,18 @@ export async function openTable(transport: Transport, options: OpenTableOptions)
   const lacksShadows = existing !== undefined &&
     missing.some((clause) => SHADOWS.some((name) => clause.startsWith(`ADD COLUMN ${name}`)));
   return { ...changed, isNew: !existing, lacksShadows };
+}
+
+/** The table, which a relay can use; undefined for one that it can create. Changes nothing. @throws UnusableTableError */
+export async function usableTable(
+  transport: Transport,
+  table: TableName,
+  design: TableDesign,
+): Promise<OpenedTable | undefined> {
+  const existing = await existingTable(transport, table, design);
+  if (existing) missingColumns(table, existing.definition, design);
+  await checkDesign(transport, table, design);
+  return existing;
 }
 
 interface ShapeOf extends Pick<OpenTableOptions, "partitionBy" | "metadata" | "types" | "fulltext"> {

@@ -89,6 +89,32 @@ export async function storageOf(
   }
 }
 
+export type Sizes = ReturnType<typeof sizesOf>;
+
+/** The bytes of collections; undefined if the server refuses. */
+export function sizesOf(reader: Pick<CausalReader, "read">) {
+  const asked = new Map<string, Promise<number | undefined>>();
+  const ask = async (namespace: Namespace) => (await storageOf(namespace, reader))?.bytes;
+
+  /** Asks, and keeps the answer for {@linkcode take}. */
+  function ahead(namespace: Namespace): Promise<number | undefined> {
+    const key = namespaceText(namespace);
+    const answer = asked.get(key) ?? ask(namespace);
+    asked.set(key, answer);
+    answer.catch(() => asked.delete(key));
+    return answer;
+  }
+
+  /** Returns an answer that is kept, or asks. Once: later the collection may be another one. */
+  function take(namespace: Namespace): Promise<number | undefined> {
+    const answer = asked.get(namespaceText(namespace));
+    asked.delete(namespaceText(namespace));
+    return answer ?? ask(namespace);
+  }
+
+  return { ahead, take };
+}
+
 /** The number of documents in a sample. @example IN: 200 → OUT: 1000; IN: 160,000 → OUT: 26 */
 export const sampleSize = (averageBytes = 0, documents = MAX_DOCUMENTS): number =>
   Math.max(1, Math.min(documents, Math.floor(MAX_BYTES * documents / MAX_DOCUMENTS / averageBytes)));

@@ -133,6 +133,21 @@ for (const url of MALFORMED) {
   });
 }
 
+Deno.test("check names the place in the file whose URL is wrong", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".yaml" });
+  await Deno.writeTextFile(
+    path,
+    "version: 1\nmongodb:\n  url: mongodb://host/?nonsense=1\ncratedb: { url: 'crate://127.0.0.1:1' }\n" +
+      "streams: { shop: { database: shop } }\n",
+  );
+  const outcome = await run(["check", "--config", path]);
+  await Deno.remove(path);
+  assert.ok(outcome.stdout.includes(`${path}:3 is malformed: `), outcome.stdout);
+  assert.doesNotMatch(outcome.stdout, /MONGODB_URL/);
+  assert.equal(outcome.code, 4);
+  noTrace(outcome);
+});
+
 Deno.test("--log-format json reports the error that ends the program as JSON", async () => {
   const flags = ["--log-format", "json"];
   for (

@@ -21,8 +21,9 @@ function reload(after: string, process = "") {
   const signals = streams.map(({ settings }) => settings.replaced);
   const lines: Record<string, unknown>[] = [];
   const log = createLogger({ format: "json", level: "info", write: (line) => lines.push(JSON.parse(line)) });
-  const file = reloaded(before, () => read(after, process), { streams, log });
+  const { file, refusals } = reloaded(before, () => read(after, process), { streams, log });
   return {
+    refusals,
     file: file === before ? undefined : file,
     lines,
     streams,
@@ -52,8 +53,9 @@ Deno.test("reloaded() has a stream use the new content of a secret's file at its
 });
 
 Deno.test("reloaded() replaces the settings of the streams that have others, and logs the effect", () => {
-  const { file, lines, streams, replaced } = reload("saveInterval: 2s");
+  const { file, refusals, lines, streams, replaced } = reload("saveInterval: 2s");
   assert.ok(file);
+  assert.deepEqual(refusals, []);
   assert.deepEqual(replaced, [true, false]);
   assert.equal(streams[0]?.settings.current.settings.saveInterval, 2_000);
   const [, { stream, setting, before, after, effect } = {}] = lines;
@@ -76,16 +78,23 @@ Deno.test("reloaded() disturbs no stream for a setting of the process", () => {
 });
 
 Deno.test("reloaded() changes nothing if a setting needs a restart, and says which", () => {
-  const { file, lines, replaced } = reload("saveInterval: 2s, lease: 20s");
+  const { file, refusals, lines, replaced } = reload("saveInterval: 2s, lease: 20s");
   assert.equal(file, undefined);
+  assert.equal(refusals.length, 1);
+  assert.match(
+    refusals[0] ?? "",
+    /: this setting needs a restart: shop lease 10s 20s Restart cdc-relay: it /,
+  );
   assert.deepEqual(replaced, [false, false]);
   assert.deepEqual(lines.map(({ level, setting }) => [level, setting]), [["error", "lease"]]);
   assert.match(String(lines[0]?.hint), /Restart cdc-relay/);
 });
 
 Deno.test("reloaded() changes nothing if the file has errors, and has them in the log", () => {
-  const { file, lines, replaced } = reload("saveInterval: 2s, onDrp: keep");
+  const { file, refusals, lines, replaced } = reload("saveInterval: 2s, onDrp: keep");
   assert.equal(file, undefined);
+  assert.equal(refusals.length, 1);
+  assert.match(refusals[0] ?? "", /^The file was not reloaded.*: relay\.yaml:4:\d+: Unknown key: onDrp/);
   assert.deepEqual(replaced, [false, false]);
   assert.match(String(lines[0]?.error), /relay\.yaml:4:\d+: Unknown key: onDrp/);
 });

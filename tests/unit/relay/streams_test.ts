@@ -6,13 +6,14 @@ import { UNTRACED } from "../../../lib/pipeline/status/stages.ts";
 import { StatusTracker } from "../../../lib/pipeline/status/status_tracker.ts";
 import { runStreams, sharedBy, type Stream } from "../../../lib/relay/streams.ts";
 import { StreamSettings } from "../../../lib/relay/stream_settings.ts";
+import { UserError } from "../../../lib/util/errors.ts";
 import { QUIET } from "../../../lib/util/log.ts";
 import { fakeClock } from "../../support/fake_clock.ts";
 
 const settingsOf = (database: string) =>
   relayConfig({ flags: { "cratedb-url": "crate://localhost:1", database }, env: {} });
 
-function setUp(onFailure: "restart" | "end") {
+function setUp(onFailure: "restart" | "end", reworded?: (error: unknown) => unknown) {
   const clock = fakeClock();
   const stop = new AbortController();
   const logged: string[] = [];
@@ -24,6 +25,7 @@ function setUp(onFailure: "restart" | "end") {
     log: { ...QUIET, error: (message) => logged.push(`${name}: ${message}`) },
     emit: ({ type }) => type === "ended" && ended.push(name),
     trace: UNTRACED,
+    ...reworded && { reworded },
   });
   const streams = [streamOf("shop"), streamOf("bank")] as const;
   const running = runStreams(streams, {
@@ -52,6 +54,7 @@ Deno.test("runStreams() starts failed streams again after a pause, with the sett
   clock.pass(1_000);
   await eventually(() => assert.equal(ended.length, 4));
   assert.deepEqual(ended.toSorted(), ["bank", "bank", "shop", "shop"]);
+  await eventually(() => assert.equal(clock.waits, 2));
   stop.abort(new Error("stopped"));
   await running;
 });
@@ -60,6 +63,12 @@ Deno.test("runStreams() ends all streams with the first error if no stream may b
   const { running, logged } = setUp("end");
   await assert.rejects(running, { name: "SinkError", message: /ECONNREFUSED/ });
   assert.equal(logged[0], "shop: The stream failed, which ends the process");
+});
+
+Deno.test("runStreams() shows the error of a stream as its settings word it", async () => {
+  const { running, streams: [shop] } = setUp("end", (cause) => new UserError("in its words", { cause }));
+  await assert.rejects(running, { name: "UserError", message: "in its words" });
+  assert.equal(shop.status.tracker.current.lastError, "in its words");
 });
 
 Deno.test("sharedBy() divides what each stream has in memory, and not what they share", () => {

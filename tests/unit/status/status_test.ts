@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
-import { isWell, redrawn, statusText } from "../../../lib/status/status.ts";
-import type { StreamStatus } from "../../../lib/sink/metadata/status_view.ts";
+import { isWell, redrawn, status, type StatusSettings, statusText } from "../../../lib/status/status.ts";
+import { parseSinkUrl } from "../../../lib/sink/connection/url.ts";
+import { SinkError } from "../../../lib/sink/connection/sink_error.ts";
+import { STATUS_FIELDS, type StreamStatus } from "../../../lib/sink/metadata/status_view.ts";
+import { CRATEDB } from "../../../lib/sink/sql/dialect.ts";
+import { QUIET } from "../../../lib/util/log.ts";
+import { fakeClock } from "../../support/fake_clock.ts";
 
 const NOW = Date.parse("2026-01-31T12:00:00Z");
 const STATUS: StreamStatus = {
@@ -143,4 +148,70 @@ Deno.test("statusText() lists failed and paused collections with reasons and hin
     "shop.* -> shop.{collection}: shop.c is paused: its changes are skipped.",
     "  ctl snapshot shop.c reads it again.",
   ]);
+});
+
+/** Reads the streams of a file with these CrateDBs, of which those named `silent` do not answer. Ends after the second text. */
+async function read(hosts: readonly [string, ...string[]], change: Partial<StatusSettings> = {}) {
+  const settingsOf = (host: string): StatusSettings => ({
+    sink: parseSinkUrl(`crate://${host}`),
+    streamIn: undefined,
+    maxLag: 60_000,
+    output: "text",
+    runs: "once",
+    ...change,
+  });
+  const [first, ...others] = hosts;
+  const texts: string[] = [];
+  const warnings: string[] = [];
+  const row = STATUS_FIELDS.map((name) =>
+    /_(?:at|time)$/.test(name) ? Date.parse(`${STATUS[name]}`) : STATUS[name]
+  );
+  const tables = ["cdc_position", "cdc_collection", "cdc_dead_letter"].map((name) => ["doc", name]);
+  const clock = fakeClock();
+  const isWell = await status([settingsOf(first), ...others.map(settingsOf)], {
+    signal: new AbortController().signal,
+    clock: { ...clock, now: () => NOW, wait: () => Promise.resolve() },
+    log: { ...QUIET, warn: (message) => void warnings.push(message) },
+    columns: undefined,
+    print: (text) => texts.push(text) < 2,
+    open: ({ host }) =>
+      host === "silent"
+        ? Promise.reject(new SinkError("connect ECONNREFUSED", { code: "ECONNREFUSED" }))
+        : Promise.resolve({
+          dialect: CRATEDB,
+          query: (sql) => {
+            const isList = sql.includes("information_schema.tables");
+            const rows = isList ? tables : /lag_ms/.test(sql) ? [row] : [];
+            return Promise.resolve({ count: rows.length, rows });
+          },
+          async [Symbol.asyncDispose]() {},
+        }),
+  });
+  return { isWell, texts, warnings };
+}
+
+for (const runs of ["once", "forever"] as const) {
+  Deno.test(`status() ${runs} shows the streams of the CrateDB that answers, and why others are missing`, async () => {
+    const { isWell, texts } = await read(["answers", "silent"], { runs });
+    assert.equal(isWell, false);
+    assert.equal(texts.length, runs === "once" ? 1 : 2);
+    for (const text of texts) {
+      assert.match(text, /^shop\.\* -> shop\.\{collection\} +ok/m);
+      assert.match(text, /^The streams at silent:4200 are missing: .*ECONNREFUSED\n./m);
+    }
+    assert.equal((await read(["answers", "other"])).isWell, true);
+  });
+}
+
+Deno.test("status() prints JSON of the streams that it has, and logs why others are missing", async () => {
+  const { isWell, texts, warnings } = await read(["silent", "answers"], { output: "json" });
+  assert.equal(isWell, false);
+  assert.deepEqual(JSON.parse(texts[0] ?? "").map(({ state }: StreamStatus) => state), ["ok"]);
+  assert.match(warnings[0] ?? "", /^The streams at silent:4200 are missing/);
+});
+
+Deno.test("status() fails if no CrateDB answers, also at the start of many", async () => {
+  for (const runs of ["once", "forever"] as const) {
+    await assert.rejects(read(["silent", "silent"], { runs }), { code: "ECONNREFUSED" });
+  }
 });

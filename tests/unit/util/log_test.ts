@@ -8,6 +8,7 @@ import {
   type LogLevel,
   peopleField,
   unfailing,
+  worded,
 } from "../../../lib/util/log.ts";
 
 /** In a zone an hour ahead of UTC. */
@@ -167,3 +168,14 @@ for (const [name, value, expected] of FIELDS) {
   Deno.test(`peopleField() of ${name}=${value} is ${expected.join("=")}`, () =>
     assert.deepEqual(peopleField(name, value), expected));
 }
+
+Deno.test("worded() changes messages and texts, and no other fields", () => {
+  const lines: Record<string, unknown>[] = [];
+  const log = createLogger({ format: "json", level: "info", write: (line) => lines.push(JSON.parse(line)) });
+  worded(log, (text) => text.replace("URL", "relay.yaml:3")).warn("URL failed", {
+    hint: "Check URL",
+    tries: 2,
+  });
+  const [{ level, message, hint, tries } = {}] = lines;
+  assert.deepEqual([level, message, hint, tries], ["warn", "relay.yaml:3 failed", "Check relay.yaml:3", 2]);
+});

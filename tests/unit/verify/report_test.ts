@@ -88,6 +88,13 @@ Deno.test("textReport() names the first keys that differ, and how", () => {
   assert.deepEqual(lines.slice(-1), ["  and 41 more"]);
 });
 
+Deno.test("textReport() ends with what to do if the table is at fault", () => {
+  const hint = "To move them: rebuild shop.orders";
+  const differences = [{ oid: "1", kind: "different" as const, paths: [] }];
+  const lines = textReport([resultOf({ different: 2, differences, hint })]).split("\n");
+  assert.deepEqual(lines.slice(-2), ["  and 1 more", `  ${hint}`]);
+});
+
 Deno.test("textReport() escapes control characters of keys, names and values", () => {
   const paths = [{ path: "\x1b[2Ja", document: '"\x9b1m"', row: undefined }];
   const differences = [{ oid: "x\n  missing      y", kind: "different" as const, paths }];
@@ -127,6 +134,7 @@ Deno.test("jsonReport() is one line of JSON with all that was found", () => {
     changing: 0,
     repaired: 0,
     relay: null,
+    hint: null,
     differences: [],
   });
 });

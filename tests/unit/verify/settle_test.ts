@@ -10,6 +10,7 @@ const seen = (oid: string, document: string | null, row: string | null): Seen =>
   document,
   row,
   isOverflowed: false,
+  isElsewhere: false,
 });
 
 /** Both sides of each key in each generation; equal if not listed. */
@@ -100,6 +101,7 @@ const differing = (oid: string, kind: DifferenceKind, isOverflowed = false): See
   document: "d",
   row: null,
   isOverflowed,
+  isElsewhere: oid.startsWith("elsewhere"),
 });
 
 const tallyOf = (
@@ -128,7 +130,7 @@ const tallyOf = (
 };
 
 Deno.test("newTally() counts each kind, and a dead letter as that", async () => {
-  const kinds = [["a", "missing"], ["b", "extra"], ["c", "different"], ["d", "dead letter"]] as const;
+  const kinds = [["a", "missing"], ["b", "extra"], ["elsewhere", "different"], ["d", "dead letter"]] as const;
   const { tally } = tallyOf(new Map(kinds));
   await tally.add([...kinds, ["e", "missing"] as const].map(([oid, kind]) => differing(oid, kind)));
   const { differences, ...counts } = await tally.finish();
@@ -139,6 +141,7 @@ Deno.test("newTally() counts each kind, and a dead letter as that", async () => 
     deadLetters: 1,
     changing: 0,
     repaired: 0,
+    elsewhere: 1,
     overflowedByRepair: 0,
     relay: "passed",
   });

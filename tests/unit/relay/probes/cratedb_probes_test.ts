@@ -5,6 +5,7 @@ import { askAll, type BothSides } from "../../../../lib/relay/probes/probe.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { METADATA_TABLES } from "../../../../lib/sink/metadata/metadata_tables.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
+import { openTable } from "../../../../lib/sink/table/target_table.ts";
 import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
 
@@ -17,6 +18,7 @@ const NO_PRIVILEGE = new SinkError("Missing 'DQL' privilege", { code: "4011" });
 
 interface Given {
   readonly flags?: Readonly<Record<string, string>>;
+  readonly types?: Readonly<Record<string, string>>;
   readonly collections?: readonly string[];
   /** Of each collection, in bytes. */
   readonly size?: number;
@@ -24,9 +26,9 @@ interface Given {
 
 function sideOf(
   answers: Answers,
-  { flags = {}, collections = ["orders", "users"], size = 6e9 }: Given,
+  { flags = {}, types = {}, collections = ["orders", "users"], size = 6e9 }: Given,
 ): BothSides {
-  const settings = relayConfig({ flags: { database: "shop", ...flags }, env: {} });
+  const settings = relayConfig({ flags: { database: "shop", ...flags }, env: {}, options: { types } });
   const query = (sql: string) => {
     assert.match(sql, /^(?:SELECT|SHOW|REFRESH)/, "a probe changes nothing");
     const rows = answers.find(([statement]) => statement.test(sql))?.[1] ?? [];
@@ -35,8 +37,8 @@ function sideOf(
   const found = collections.map((collection) => ({ database: "shop", collection }));
   const names = settings.namesIn("doc");
   const transport = { dialect: CRATEDB, query };
-  const causalReader = { read: () => Promise.resolve([{ storageStats: { size } }]) };
-  const side = { settings, clock: fakeClock(), collections: found, names, transport, causalReader };
+  const sizes = { ahead: () => Promise.resolve(size) };
+  const side = { settings, clock: fakeClock(), collections: found, names, transport, sizes };
   return side as unknown as BothSides;
 }
 
@@ -156,6 +158,56 @@ Deno.test("the probe of tables reports the faults of existing ones", async () =>
   assert.match(other?.text ?? "", /`oid` is not its primary key/);
   assert.match(other?.hint ?? "", /RENAME TO/);
 });
+
+Deno.test("the probe of tables names rebuild if the rows are in partitions of another unit", async () => {
+  const definition = 'CREATE TABLE IF NOT EXISTS "shop"."orders" (\n   "oid" TEXT NOT NULL,\n' +
+    '   "part" TIMESTAMP WITH TIME ZONE NOT NULL,\n   "data" OBJECT(DYNAMIC),\n' +
+    '   "overflow" OBJECT(IGNORED),\n   PRIMARY KEY ("oid", "part")\n)\nPARTITIONED BY ("part")';
+  const answers: Answers = [
+    [/^SELECT schemaname/, [["shop", "orders"]]],
+    [/^SHOW/, [[definition]]],
+    [/^SELECT oid, part/, [["66967a00e4b0f1a2c3d4e5f6", Date.UTC(2024, 6, 1)]]],
+  ];
+  const levels = async (unit: string) => {
+    const given = { collections: ["orders"], flags: { "partition-by": `${unit}=$id` } };
+    return (await ask("tables", answers, given)).map(({ level, hint }) => [level, hint ?? ""] as const);
+  };
+  const [[level, hint] = []] = await levels("day");
+  assert.equal(level, "wrong");
+  assert.match(hint ?? "", /run rebuild shop\.orders with its options/);
+  assert.deepEqual(await levels("month"), [["ok", ""]]);
+});
+
+const VERSIONS: Readonly<Record<string, readonly [type: string, lacks: string, has: string]>> = {
+  "NUMERIC columns": ["numeric(5,2)", "5.8.9", "5.9.0"],
+  "the type UUID": ["uuid", "6.1.0", "6.2.0"],
+  "the type FLOAT_VECTOR": ["float_vector(3)", "5.4.0", "5.10.0"],
+};
+
+for (const [what, [type, lacks, has]] of Object.entries(VERSIONS)) {
+  Deno.test(`the probe of tables reports that CrateDB lacks ${what}, as a relay does`, async () => {
+    const found = 'CREATE TABLE IF NOT EXISTS "shop"."orders" (\n   "oid" TEXT NOT NULL,\n' +
+      '   "data" OBJECT(DYNAMIC),\n   "overflow" OBJECT(IGNORED),\n   PRIMARY KEY ("oid")\n)';
+    const answersOf = (version: string): Answers => [[/version\(\)/, [[`CrateDB ${version} (built …)`]]]];
+    const existing: Answers = [[/^SELECT schemaname/, [["shop", "orders"]]], [/^SHOW/, [[found]]]];
+    const given = { collections: ["orders"], types: { total: type } };
+    for (const before of [[], existing]) {
+      const [finding] = await ask("tables", [...before, ...answersOf(lacks)], given);
+      assert.deepEqual([finding?.level, finding?.collection], ["wrong", "shop.orders"]);
+      const { transport, settings } = sideOf([...before, ...answersOf(lacks)], given);
+      const table = { schema: "shop", name: "orders" };
+      const design = settings.for({ database: "shop", collection: "orders" });
+      await assert.rejects(openTable(transport, { table, ...design }), {
+        name: "UnusableTableError",
+        message: finding?.text,
+        hint: finding?.hint,
+      });
+      assert.match(finding?.text ?? "", new RegExp(`this CrateDB lacks ${what}$`));
+      const [usable] = await ask("tables", [...before, ...answersOf(has)], given);
+      assert.equal(usable?.level, "ok");
+    }
+  });
+}
 
 Deno.test("the probe of the lease names the owner, unless the relay would wait", async () => {
   const held: Answers = [

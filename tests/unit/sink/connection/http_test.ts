@@ -66,7 +66,10 @@ Deno.test("HttpTransport sends no text that CrateDB's parser does not take", asy
     await assert.rejects(transport.query("x", ["k", parameter]), (error) => {
       assert.ok(error instanceof SinkError);
       assert.equal(error.kind, "too large");
-      assert.match(error.message, /^A text of 20000001 characters is longer than the 20000000 .*CRATEDB_URL/);
+      assert.match(
+        error.message,
+        /^A text of 20000001 characters is longer than the 20000000 .*postgresql:\/\//,
+      );
       return true;
     });
   }

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { parseFulltext, parseTypes, withIndexed } from "../../../../lib/mapping/designed_types.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
-import { asDesigned, misfitsOf, missingColumns } from "../../../../lib/sink/table/designed_columns.ts";
+import { CRATEDB, POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
+import {
+  asDesigned,
+  checkDesign,
+  misfitsOf,
+  missingColumns,
+} from "../../../../lib/sink/table/designed_columns.ts";
 
 const TABLE = { schema: "doc", name: "t" };
 
@@ -87,24 +93,40 @@ for (const [types, fulltext, fault] of FAULTS) {
   });
 }
 
-const REFUSALS: readonly (readonly [message: string, why: RegExp, hint: RegExp])[] = [
-  [
-    "UnsupportedFeatureException[Type `numeric` does not support storage]",
-    /lacks NUMERIC columns$/,
-    /^CrateDB 5\.9 has it/,
-  ],
-  ["Cannot find data type: uuid", /lacks the type UUID$/, /^CrateDB 6\.2 has it/],
-  ['Invalid property "codeck"', /: Invalid property "codeck"$/, /^Correct types, fulltext or with/],
-];
-
-for (const [message, why, hint] of REFUSALS) {
-  Deno.test(`asDesigned() explains ${message}`, async () => {
-    const work = () => Promise.reject(new SinkError(message, { kind: "unspecific", code: "XX000" }));
-    await assert.rejects(asDesigned(TABLE, { columns: "typed", with: {} }, work), {
-      name: "UnusableTableError",
-      message: why,
-      hint,
-    });
-    await assert.rejects(asDesigned(TABLE, { columns: "typed" }, work), { name: "SinkError" });
+Deno.test("asDesigned() explains what the server refuses of a design", async () => {
+  const message = 'Invalid property "codeck"';
+  const work = () => Promise.reject(new SinkError(message, { kind: "unspecific", code: "XX000" }));
+  await assert.rejects(asDesigned(TABLE, { columns: "typed", with: {} }, work), {
+    name: "UnusableTableError",
+    message: /: Invalid property "codeck"$/,
+    hint: /^Correct types, fulltext or with/,
   });
-}
+  await assert.rejects(asDesigned(TABLE, { columns: "typed" }, work), { name: "SinkError" });
+});
+
+const serverOf = (version: string, dialect = CRATEDB) => ({
+  dialect,
+  query: () => Promise.resolve({ count: 1, rows: [[version]] }),
+  async [Symbol.asyncDispose]() {},
+});
+
+Deno.test("checkDesign() finds types in objects and arrays, and takes an unknown version for a new one", async () => {
+  const design = { columns: "typed", types: parseTypes({ "items[].prices[]": "numeric(5)" }) } as const;
+  await assert.rejects(checkDesign(serverOf("CrateDB 5.8.1 (built …)"), TABLE, design), {
+    name: "UnusableTableError",
+    message: /lacks NUMERIC columns$/,
+    hint: "CrateDB 5.9 has it. Upgrade, or remove it from types.",
+  });
+  for (const version of ["CrateDB 5.10.0 (built …)", "CrateDB 6.0.0", "", "5.1"]) {
+    await checkDesign(serverOf(version), TABLE, design);
+  }
+});
+
+Deno.test("checkDesign() refuses partitions of a server that is not CrateDB", () =>
+  assert.rejects(
+    checkDesign(serverOf("PostgreSQL 16", POSTGRESQL), TABLE, {
+      columns: "typed",
+      partitionBy: { unit: "month", path: ["at"] },
+    }),
+    { name: "UnusableTableError", message: /need CrateDB: the server is PostgreSQL/ },
+  ));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MongoServerError } from "mongodb";
 import type { CausalReader } from "../../../../lib/source/connection/causal_reader.ts";
-import { sampler, sampleSize, storageOf } from "../../../../lib/source/documents/sample.ts";
+import { sampler, sampleSize, sizesOf, storageOf } from "../../../../lib/source/documents/sample.ts";
 import { type Logger, QUIET } from "../../../../lib/util/log.ts";
 
 /** The average document in bytes; how many are sampled. */
@@ -38,4 +38,23 @@ Deno.test("storageOf() is nothing for a collection that does not exist, and unkn
   const orders = { database: "shop", collection: "orders" };
   assert.deepEqual(await storageOf(orders, answering(26)), { averageBytes: 0, bytes: 0 });
   assert.equal(await storageOf(orders, answering(13)), undefined);
+});
+
+Deno.test("sizesOf() asks once for what is known ahead, and again for a collection that may be another one", async () => {
+  let asked = 0;
+  const answers = () => Promise.resolve([{ storageStats: { size: ++asked } }]);
+  const { ahead, take } = sizesOf({ read: answers as unknown as CausalReader["read"] });
+  const orders = { database: "shop", collection: "orders" };
+  assert.deepEqual([await ahead(orders), await ahead(orders), await take(orders)], [1, 1, 1]);
+  assert.deepEqual([await take(orders), await take(orders)], [2, 3]);
+});
+
+Deno.test("sizesOf() asks again after an error", async () => {
+  let asked = 0;
+  const answers = () =>
+    ++asked === 1 ? Promise.reject(new Error("away")) : Promise.resolve([{ storageStats: { size: 7 } }]);
+  const { ahead, take } = sizesOf({ read: answers as unknown as CausalReader["read"] });
+  const orders = { database: "shop", collection: "orders" };
+  await assert.rejects(ahead(orders), /away/);
+  assert.equal(await take(orders), 7);
 });

@@ -1,0 +1,25 @@
+/** The origin of the URLs, in texts for people. */
+import { variablesOf } from "./option.ts";
+import { find, type Given } from "./read.ts";
+import { CRATEDB, MONGODB } from "./relay_options.ts";
+
+const URLS = { ...MONGODB, cratedbUrl: CRATEDB.cratedbUrl };
+
+/** Puts the origin of a URL in the place of its variables. */
+export type InWords = (text: string) => string;
+
+/**
+ * @example
+ * IN: {places: {cratedbUrl: "relay.yaml:4"}, …}, "Check the host name in CRATEDB_SQLALCHEMY_URL or CRATEDB_URL."
+ * OUT: Check the host name in relay.yaml:4.
+ */
+export function inWordsOf(given: Given): InWords {
+  const changes = Object.entries(URLS).flatMap(([name, option]) => {
+    const source = find(name, option, given)?.source;
+    const variables = variablesOf(name, option);
+    if (source === undefined || variables.includes(source)) return [];
+    const one = `\\b(?:${variables.join("|")})\\b`;
+    return [{ pattern: new RegExp(`${one}(?: or ${one})?`, "g"), source }];
+  });
+  return (text) => changes.reduce((text, { pattern, source }) => text.replace(pattern, () => source), text);
+}

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { inWordsOf } from "../../../lib/config/origins.ts";
+import type { Given } from "../../../lib/config/read.ts";
+
+const CRATEDB = "Check the host name in CRATEDB_SQLALCHEMY_URL or CRATEDB_URL.";
+const MONGODB = "MONGODB_URL is malformed";
+
+const CASES: readonly (readonly [what: string, Given, cratedb: string, mongodb: string])[] = [
+  ["nothing", {}, CRATEDB, MONGODB],
+  ["variables", { env: { MONGODB_URL: "mongodb://a", CRATEDB_URL: "crate://a" } }, CRATEDB, MONGODB],
+  [
+    "flags",
+    { flags: { "mongodb-url": "mongodb://a", "cratedb-url-file": "url" } },
+    "Check the host name in --cratedb-url-file.",
+    "--mongodb-url is malformed",
+  ],
+  [
+    "files of variables",
+    { env: { MONGODB_URL_FILE: "url" } },
+    CRATEDB,
+    "MONGODB_URL_FILE is malformed",
+  ],
+  [
+    "a file",
+    {
+      options: { mongodbUrl: "mongodb://a", cratedbUrl: "crate://a" },
+      places: { mongodbUrl: "$&.yaml:3", cratedbUrl: "$&.yaml:4" },
+    },
+    "Check the host name in $&.yaml:4.",
+    "$&.yaml:3 is malformed",
+  ],
+  [
+    "a file and a variable, which wins",
+    {
+      env: { CRATEDB_URL: "crate://b" },
+      options: { cratedbUrl: "crate://a" },
+      places: { cratedbUrl: "relay.yaml:4" },
+    },
+    CRATEDB,
+    MONGODB,
+  ],
+];
+
+for (const [what, given, cratedb, mongodb] of CASES) {
+  Deno.test(`inWordsOf() names the origin of the URLs: ${what}`, () => {
+    const inWords = inWordsOf(given);
+    assert.deepEqual([inWords(CRATEDB), inWords(MONGODB)], [cratedb, mongodb]);
+    assert.equal(inWords(inWords(`${CRATEDB} ${MONGODB}`)), `${cratedb} ${mongodb}`);
+  });
+}
