@@ -10,8 +10,9 @@ async function hungUp(statements: string): Promise<string> {
     import * as signals from ${JSON.stringify(MODULE)};
     const signal = signals.stopSignal();
     const hup = async () => {
+      const arrived = new Promise((resolve) => process.once("SIGHUP", resolve));
       process.kill(process.pid, "SIGHUP");
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await arrived;
     };
     await hup();
     ${statements}
