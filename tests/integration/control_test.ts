@@ -9,7 +9,7 @@ import { compare, inStep } from "../support/compare.ts";
 import { ends, request, requestRow } from "../support/control_rows.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { oidsOf } from "../support/follow.ts";
-import { oldestEntry } from "../../lib/source/stream/oplog.ts";
+import { filledShare, oldestEntry } from "../../lib/source/stream/oplog.ts";
 import { directRoute } from "../../lib/source/connection/route.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
 
@@ -165,6 +165,8 @@ ownMongodbTest("a pause ends before MongoDB drops the changes after the position
   const data = dataOf(context);
   const filler = mongodb.db("filler").collection("data");
   const fill = (bytes: number) => filler.insertOne({ filler: randomBytes(bytes) });
+  const share = await filledShare(directRoute(mongodb));
+  assert.ok(share !== undefined && share < 1, `${share}`);
   // An oplog that drops entries, and has a window of a minute at this rate.
   await eventually(async () => {
     await fill(100_000);
