@@ -2,7 +2,8 @@
  * Decides which differences are real. While a relay runs, a row is a moment behind its document. So a key that differs is
  * compared again after the relay has passed the time of the first comparison. Each comparison is a generation. A key
  * differs if both sides are unchanged, or if no relay runs or makes progress. If one side has changed, the key is compared
- * again; if one changes in each generation, the key counts as changing. So does each one while the stream is paused.
+ * again; if one changes in each generation, the key counts as changing. While the stream is paused, each key that differs
+ * counts as changing.
  */
 import type { RowKey } from "../key/document_key.ts";
 import { Semaphore } from "../util/concurrency.ts";

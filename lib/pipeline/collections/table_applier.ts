@@ -60,7 +60,7 @@ export interface DocumentState extends LookedUp, Origin {
   readonly isLast?: boolean;
 }
 
-/** Where the server's message is, which may quote values of the document. */
+/** The column with the server's message, which may quote values of the document. */
 const WHOLE_ERROR = "error in cdc_dead_letter";
 
 /** Copies of a document that is written: its JSON, the statement, and the next reply. */

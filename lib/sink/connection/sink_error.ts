@@ -226,8 +226,8 @@ export function refusalText(
   work = "the row",
 ): string {
   const what = ["refused", "unspecific"].includes(kind) ? undefined : kind;
-  const known = [what, code && `code ${code}`, subject].filter(Boolean).join(", ");
-  return `${server} refuses ${work}${known && ` (${known})`}`;
+  const parts = [what, code && `code ${code}`, subject].filter(Boolean).join(", ");
+  return `${server} refuses ${work}${parts && ` (${parts})`}`;
 }
 
 /** @example IN: a SinkError with code 4041, "unknown relation" → OUT: true */
