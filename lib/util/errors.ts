@@ -26,9 +26,19 @@ export function messageOf(error: unknown): string {
   return text.length > MAX_MESSAGE_CHARACTERS ? `${text.slice(0, MAX_MESSAGE_CHARACTERS)}…` : text;
 }
 
-/** A document that no row can store: not BSON, not UTF-8, an unknown type, or a long name. It becomes a dead letter. */
+/**
+ * A document that no row can store: not BSON, not UTF-8, an unknown type, or a long name. It becomes a dead letter.
+ * The message has no values of the document.
+ */
 export class UnstorableError extends Error {
   override readonly name = "UnstorableError";
+  /** Those that cannot be stored, for the dead letter. */
+  readonly values: string | undefined;
+
+  constructor(message: string, { values }: { readonly values?: string } = {}) {
+    super(message);
+    this.values = values;
+  }
 }
 
 /** What is wrong with one entry of a mapping. */

@@ -34,7 +34,7 @@ export function relayWatch({ read, settle, clock, signal }: RelayWatchOptions) {
 
   /**
    * Waits until all changes up to a time are in the tables and no snapshot is running. Does not wait for collections
-   * whose tables cannot be used.
+   * whose tables cannot be used, nor for a pause.
    */
   async function passes(time: BSON.Timestamp | undefined): Promise<Passing> {
     let last: string | undefined;
@@ -42,11 +42,10 @@ export function relayWatch({ read, settle, clock, signal }: RelayWatchOptions) {
     while (true) {
       const positions = await read();
       if (!time || !positions.every((each) => each?.isHeld)) return "not running";
-      const behind = positions.flatMap((each) =>
-        each && !hasWritten(besideSkipped(each), time) ? [`${each.token} ${each.snapshot}`] : []
-      );
+      const behind = positions.filter((each) => each && !hasWritten(besideSkipped(each), time));
       if (behind.length === 0) return "passed";
-      const state = behind.join("\n");
+      if (behind.some((each) => each?.isPaused)) return "paused";
+      const state = behind.map((each) => `${each?.token} ${each?.snapshot}`).join("\n");
       if (state !== last) movedAt = clock.monotonic();
       last = state;
       if (clock.monotonic() - movedAt >= settle) return "stalled";

@@ -24,8 +24,8 @@ export interface KeyDifference {
   readonly paths: readonly PathDifference[];
 }
 
-/** Whether the relay has passed a time, does not run, or makes no progress. */
-export type Passing = "passed" | "not running" | "stalled";
+/** Whether the relay has passed a time, does not run, makes no progress, or its stream is paused. */
+export type Passing = "passed" | "not running" | "stalled" | "paused";
 
 export type Outcome = "equal" | "repaired" | "different" | "changing";
 
@@ -49,7 +49,7 @@ export interface CollectionResult {
   /** Rows with values in `overflow`. */
   readonly overflowed: number;
   readonly deadLetters: number;
-  /** Keys that changed in each comparison. */
+  /** Keys that changed in each comparison, or differ while the stream is paused. */
   readonly changing: number;
   /** Keys that differed and are equal after the repair. */
   readonly repaired: number;
@@ -141,7 +141,8 @@ function verdict(result: CollectionResult): string {
   const { outcome, mode, clusterTime, missing, extra, different, changing, repaired, relay } = result;
   const what = { full: "equal", sample: "equal in the sample", count: "equal counts" }[mode];
   const until = clusterTime ? ` up to ${clusterTimeText(clusterTime)}` : "";
-  const counts = { missing, extra, different, "still changing": changing, repaired };
+  const unsettled = relay === "paused" ? "not settled" : "still changing";
+  const counts = { missing, extra, different, [unsettled]: changing, repaired };
   if (outcome === "equal") return what + until;
   const found = Object.entries(counts).filter(([, count]) => count > 0);
   const equality = {
@@ -157,6 +158,7 @@ const RELAY = {
   passed: "",
   "not running": " (no relay runs: differences count as found)",
   stalled: " (the relay makes no progress: differences count as found)",
+  paused: " (the stream is paused, and rows may be behind their documents: resume it, and run verify again)",
 };
 
 /** @example IN: 200000, "row" → OUT: 200,000 rows */

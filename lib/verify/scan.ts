@@ -141,8 +141,8 @@ export async function count(deps: CountDeps) {
     const before = await documents();
     const relay = await pass();
     const counted = { documents: before, rows: await rows(), deadLetters: await deadLetters(), relay };
-    const isSteady = await documents() === before || relay !== "passed";
-    if (!isSteady && generation < generations) continue;
+    const isSteady = relay === "passed" ? await documents() === before : relay !== "paused";
+    if (!isSteady && relay === "passed" && generation < generations) continue;
     const lacking = before - counted.rows - counted.deadLetters;
     return {
       ...counted,

@@ -2,7 +2,8 @@
  * Decides which differences are real. While a relay runs, a row is a moment behind its document. So a key that differs is
  * compared again after the relay has passed the time of the first comparison. Each comparison is a generation. A key
  * differs if both sides are unchanged, or if no relay runs or makes progress. If one side has changed, the key is compared
- * again; if one changes in each generation, the key counts as changing.
+ * again; if one changes in each generation, the key counts as changing. While the stream is paused, each key that differs
+ * counts as changing.
  */
 import type { RowKey } from "../key/document_key.ts";
 import { Semaphore } from "../util/concurrency.ts";
@@ -37,10 +38,12 @@ export async function settle(candidates: readonly Seen[], { pass, look, generati
     const now = await look(waiting.map(({ key }) => key));
     const { real = [], changed = [] } = Object.groupBy(now, (each) => {
       const { document, row } = before.get(each.oid) ?? {};
+      if (relay === "paused") return each.kind === "dead letter" ? "real" : "changed";
       return relay !== "passed" || each.document === document && each.row === row ? "real" : "changed";
     });
     differing.push(...real);
     waiting = changed;
+    if (relay === "paused") break;
   }
   return { differing, changing: waiting, relay };
 }

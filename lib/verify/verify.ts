@@ -91,6 +91,7 @@ export async function verify(
   };
   const record = outcomeRecorder(new EventLog(raw, names.metadataSchema), { log, emit });
   while (true) {
+    deps.rate.begin();
     const results = await verifyAll(deps, emit);
     await record(results);
     if (!onResults(results) || settings.runs === "once") return results;

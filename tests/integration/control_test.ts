@@ -9,7 +9,7 @@ import { compare, inStep } from "../support/compare.ts";
 import { ends, request, requestRow } from "../support/control_rows.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { oidsOf } from "../support/follow.ts";
-import { oldestEntry } from "../../lib/source/stream/oplog.ts";
+import { filledShare, oldestEntry } from "../../lib/source/stream/oplog.ts";
 import { directRoute } from "../../lib/source/connection/route.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
 
@@ -25,7 +25,7 @@ const endsIn = (lines: readonly string[]) =>
   lines.flatMap((line) => /A request has ended.* id=(\S+) state=(\S+)/.exec(line)?.slice(1).join(" ") ?? []);
 
 cratedbTest("cdc_control pauses, resumes and stops a stream by SQL alone", async (context) => {
-  const { relay } = context;
+  const { relay, verify } = context;
   const data = dataOf(context);
   await data.insertOne({ _id: 1 as never });
   const running = relay(["--lease", "2s"]);
@@ -37,6 +37,11 @@ cratedbTest("cdc_control pauses, resumes and stops a stream by SQL alone", async
   await data.insertOne({ _id: 2 as never });
   await eventually(async () => assert.equal(await phase(context), "paused"));
   assert.deepEqual(await oidsOf(context, context.table), ["1"]);
+  const { stdout, code } = await verify([]);
+  assert.match(stdout, /: 1 not settled, otherwise equal up to .* \(the stream is paused, and rows may be/);
+  assert.equal(code, 3);
+  await request(context, "list", "letters", { action: "list" });
+  assert.equal(await ends(context, "list"), "0 dead letters");
 
   await request(context, "bad", "pause", { until: "tomorrow" });
   await request(context, "r", "resume");
@@ -47,7 +52,7 @@ cratedbTest("cdc_control pauses, resumes and stops a stream by SQL alone", async
   await request(context, "s", "stop");
   assert.equal((await running.status).code, 0, running.stderr.join("\n"));
   assert.match(await ends(context, "s"), /^Stopped at 20\d\d-/);
-  assert.deepEqual(endsIn(running.stderr), ["p done", "bad refused", "r done", "s done"]);
+  assert.deepEqual(endsIn(running.stderr), ["p done", "list done", "bad refused", "r done", "s done"]);
 });
 
 cratedbTest("a pause survives kill -9, also one between its steps", async (context) => {
@@ -160,6 +165,8 @@ ownMongodbTest("a pause ends before MongoDB drops the changes after the position
   const data = dataOf(context);
   const filler = mongodb.db("filler").collection("data");
   const fill = (bytes: number) => filler.insertOne({ filler: randomBytes(bytes) });
+  const share = await filledShare(directRoute(mongodb));
+  assert.ok(share !== undefined && share < 1, `${share}`);
   // An oplog that drops entries, and has a window of a minute at this rate.
   await eventually(async () => {
     await fill(100_000);

@@ -181,6 +181,7 @@ postgresqlTest(
       assert.equal(document, BSON.EJSON.stringify(whole, { relaxed: false }));
       assert.match(String(error), /check constraint "small"/);
     }
+    await first.waitForLine(/oid=3 .* error="PostgreSQL refuses the row \(code 23514, constraint small\)"/);
     const good = documents.map(({ _id }) => _id).filter((_id) => !POISON.includes(_id));
     await oidsAre(context, good.map(String).sort());
 

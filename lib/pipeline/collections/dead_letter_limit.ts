@@ -5,8 +5,8 @@ import { UserError } from "../../util/errors.ts";
 export interface WriteOutcome {
   /** Rows that were written. */
   readonly written: number;
-  /** Documents that cannot be stored, with the errors. */
-  readonly letters: readonly { readonly oid: string; readonly error: string }[];
+  /** Documents that cannot be stored, and why, without their values. */
+  readonly letters: readonly { readonly oid: string; readonly reason: string }[];
 }
 
 export type DeadLetterLimit = ReturnType<typeof deadLetterLimit>;
@@ -33,12 +33,12 @@ export function deadLetterLimit(limit: number) {
       const last = outcome.letters.at(-1);
       if (!last || countAfter(outcome) <= limit) return;
       throw new UserError(
-        `More than ${limit} documents in succession cannot be stored. The last one, ${last.oid}: ${last.error}`,
+        `More than ${limit} documents in succession cannot be stored. The last one, ${last.oid}: ${last.reason}`,
         {
           hint:
-            "Nothing is lost: the table has at most older rows of these documents, no dead letters of them are " +
-            "kept, and the next start resumes before them. If the table or the server is at fault, repair it; if the " +
-            "documents are, start with a larger --max-dead-letters.",
+            "Nothing is lost: the table has at most older rows of these documents, and the next start resumes before " +
+            "them. cdc_dead_letter has only the last one, with the whole error. If the table or the server is at fault, " +
+            "repair it; if the documents are, start with a larger --max-dead-letters.",
         },
       );
     },

@@ -67,12 +67,15 @@ function repeated(change: RowChange, before: RowChange, marks: boolean): RowChan
 export const isDelete = ({ document, refusal }: RowChange): boolean =>
   document === null && refusal === undefined;
 
+/** A dead letter with its error for the log: without values of the document. */
+export type Unstorable = DeadLetter & { readonly reason: string };
+
 /** Documents split for one version of the columns. */
 export interface Split {
   /** The version of the columns. */
   readonly version: number;
   readonly rows: Row[];
-  readonly letters: DeadLetter[];
+  readonly letters: Unstorable[];
   /** Keys of rows with values in `overflow`. */
   readonly overflowed: string[];
   /** Documents with values that have no column yet. */
@@ -118,9 +121,8 @@ export function splitRows(
       if (needsColumns) result.needColumns.push({ oid, document, part });
       for (const path of needsWidening) result.needWidening.push(path);
       if (overflowed && !hasOverflow) {
-        throw new UnstorableError(
-          `The table has no column for overflow: ${overflow && jsonOfBytes(overflow)}`,
-        );
+        const values = overflow ? jsonOfBytes(overflow) : "";
+        throw new UnstorableError("The table has no column for overflow", { values });
       }
       if (overflowed) result.overflowed.push(oid);
       const beside = shadows && shadowsIn(document, shadows);
@@ -136,7 +138,9 @@ export function splitRows(
       });
     } catch (error) {
       if (!(error instanceof UnstorableError)) throw error;
-      result.letters.push({ oid, document, error: error.message });
+      const { message: reason, values } = error;
+      const whole = values === undefined ? reason : `${reason}: ${values}`;
+      result.letters.push({ oid, document, error: whole, reason });
     }
   }
   return result;

@@ -10,7 +10,6 @@ import type { LookedUp } from "../../source/documents/chunk.ts";
 import type { Logger } from "../../util/log.ts";
 import type { MemoryBudget } from "../../util/garbage.ts";
 import { ReadWriteLock } from "../../util/concurrency.ts";
-import { cut } from "../../util/text.ts";
 import { type CdcDeps, cdcOfChanges, type Origin, type Reading } from "./cdc_of_changes.ts";
 import type { DeadLetterLimit } from "./dead_letter_limit.ts";
 import { fittingLetters } from "./fitting_letters.ts";
@@ -25,6 +24,7 @@ import {
   type RowChange,
   type Split,
   splitRows,
+  type Unstorable,
 } from "./row_changes.ts";
 import { writeRows } from "../../sink/table/write_rows.ts";
 import type { Emit } from "../status/events.ts";
@@ -60,11 +60,11 @@ export interface DocumentState extends LookedUp, Origin {
   readonly isLast?: boolean;
 }
 
+/** The column with the server's message, which may quote values of the document. */
+const WHOLE_ERROR = "error in cdc_dead_letter";
+
 /** Copies of a document that is written: its JSON, the statement, and the next reply. */
 const COPIES = 3;
-
-/** Of an error in the log, which may quote a document. */
-const MAX_ERROR_CHARACTERS = 500;
 
 /** Changes of different keys may be applied concurrently. */
 export class TableApplier {
@@ -109,8 +109,8 @@ export class TableApplier {
         const own = new Set(await ownKeys(letters.map(({ oid }) => oid)));
         const rows = letters.filter(({ oid }) => own.has(oid)).flatMap((letter): KeyedRow[] => {
           if ("document" in letter) return [letter];
-          const error = cut(letter.unreadable, MAX_ERROR_CHARACTERS);
-          log.warn("A dead letter cannot be read, and stays", { oid: letter.oid, collection, error });
+          const { oid, unreadable: error } = letter;
+          log.warn("A dead letter cannot be read, and stays", { oid, collection, error });
           return [];
         });
         const cdcOf = cdcOfChanges(this.#deps);
@@ -226,7 +226,7 @@ export class TableApplier {
     const { letters: unstorable, overflowed, unshadowed, unfit } = outcome;
     const written = upserts.length - unstorable.length;
     const refused = changes.flatMap(({ oid, refusal: error }) =>
-      error === undefined ? [] : { oid, error, document: null }
+      error === undefined ? [] : { oid, error, reason: error, document: null }
     );
     const letters = [...unstorable, ...refused];
     await deadLetters.add(letters);
@@ -236,12 +236,8 @@ export class TableApplier {
     const collection = namespaceText(namespace);
     // A retry that fails adds no dead letter.
     const added = this.#isReplaying ? [] : letters;
-    for (const { oid, error } of added) {
-      log.warn("A document went to the dead letters", {
-        oid,
-        collection,
-        error: cut(error, MAX_ERROR_CHARACTERS),
-      });
+    for (const { oid, reason: error } of added) {
+      log.warn("A document went to the dead letters", { oid, collection, error, whole: WHOLE_ERROR });
     }
     this.dirty = true;
     const counts = { upserts: written, deletes: deleted.length - refused.length, deadLetters: added.length };
@@ -260,20 +256,20 @@ export class TableApplier {
     upserts: readonly (RowChange & KeyedRow)[],
     deleted: readonly RowChange[],
   ) {
-    const { writer, columns, deadLetterLimit } = this.#deps;
+    const { writer, columns } = this.#deps;
     if (columns.version !== version) return undefined;
     return await this.#timed("write", async () => {
       const { refused, ...written } = await writeRows(writer, rows);
-      const errors = new Map(refused.map(({ oid, error }) => [oid, error]));
+      const errors = new Map(refused.map(({ oid, error, reason }) => [oid, { error, reason }]));
       const gone = new Set(deleted.map(({ oid }) => oid));
       const dead = [
         ...letters,
         ...upserts.flatMap(({ oid, document }) => {
           const error = errors.get(oid);
-          return error === undefined ? [] : { oid, error, document };
+          return error === undefined ? [] : { oid, ...error, document };
         }),
       ].filter(({ oid }) => !gone.has(oid));
-      if (!this.#isReplaying) deadLetterLimit.check({ written: rows.length - refused.length, letters: dead });
+      if (!this.#isReplaying) await this.#checkLimit(rows.length - refused.length, dead);
       const place = this.#deps;
       await writer.deleteMoved(mayHaveMoved(rows, upserts, place).filter(({ oid }) => !errors.has(oid)));
       const others = [...expired, ...dead.map(({ oid }) => oid)].filter((oid) => !gone.has(oid));
@@ -290,6 +286,17 @@ export class TableApplier {
         unfit,
       };
     });
+  }
+
+  /** Keeps the last dead letter of those that are too many: the error that ends the relay lacks the server's message. */
+  async #checkLimit(written: number, letters: readonly Unstorable[]): Promise<void> {
+    const { deadLetters, deadLetterLimit } = this.#deps;
+    try {
+      deadLetterLimit.check({ written, letters });
+    } catch (error) {
+      await deadLetters.add(letters.slice(-1));
+      throw error;
+    }
   }
 
   /**

@@ -1,10 +1,11 @@
 /** `letters`: dead letters as a work list: lists, shows, retries and discards them. */
 import { rowKeyOf } from "../../key/document_key.ts";
 import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.ts";
+import { SavedCollections } from "../../sink/metadata/saved_collections.ts";
+import type { TableName } from "../../sink/sql/names.ts";
 import { grouped } from "../../util/grouped.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { cut } from "../../util/text.ts";
-import type { Collection } from "../collections/collection.ts";
 import { repairRows } from "../collections/repair.ts";
 import { assertFollows, type BetweenBatches, RefusedError, type VerbContext } from "./verb.ts";
 import { type Arguments, verbOf } from "./verb_arguments.ts";
@@ -37,6 +38,7 @@ const ACTIONS: Readonly<Record<Arguments<"letters">["action"], Action>> = {
   discard,
 };
 
+/** Asks CrateDB alone, so that it need not wait for the loop, nor for the end of a pause. */
 async function printed(
   { collection, oid: oids }: Selection,
   options: { readonly limit: number; readonly withDocuments: boolean },
@@ -44,7 +46,7 @@ async function printed(
 ): Promise<string> {
   const lines: string[] = [];
   let count = 0;
-  for (const { name, letters } of await tablesOf(collection, context)) {
+  for (const { name, letters } of await savedTables(collection, context)) {
     count += oids ? (await letters.among(oids)).size : await letters.count();
     const limit = options.limit - lines.length;
     if (limit <= 0) continue;
@@ -114,17 +116,31 @@ async function discard({ collection, oid }: Selection, context: VerbContext): Pr
 
 /** The dead letters of each table. @throws RefusedError for a collection that the stream does not follow */
 async function tablesOf(collection: Namespace | undefined, { stream }: Pick<VerbContext, "stream">) {
-  const { names, transport } = stream;
   if (collection) assertFollows(stream, collection);
-  const isMeant = ({ name }: Collection) => !collection || name === namespaceText(collection);
-  const found = await stream.between(({ tables }) =>
-    Promise.resolve(tables.states.all.filter(isMeant).toArray())
+  const all = await stream.between(({ tables }) => Promise.resolve(tables.states.all.toArray()));
+  return all.flatMap(({ namespace, table }) => lettersOf(namespace, { table, collection, stream }));
+}
+
+/** The same by `cdc_collection`. */
+async function savedTables(collection: Namespace | undefined, { stream }: Pick<VerbContext, "stream">) {
+  const { names, transport, settings: { scope } } = stream;
+  if (collection) assertFollows(stream, collection);
+  const saved = await new SavedCollections(transport, names).list();
+  return saved.filter((each) => scope.includes(each)).flatMap(({ database, collection: name, table }) =>
+    lettersOf({ database, collection: name }, { table, collection, stream })
   );
-  return found.map(({ namespace, name, table }) => ({
-    namespace,
-    name,
-    letters: new DeadLetters(transport, { schema: names.schema, stream: deadLetterStream(namespace, table) }),
-  }));
+}
+
+/** Nothing if the collection has no table, or another one is meant. */
+function lettersOf(namespace: Namespace, { table, collection, stream: { names, transport } }: {
+  readonly table: TableName | undefined;
+  readonly collection: Namespace | undefined;
+  readonly stream: Pick<VerbContext["stream"], "names" | "transport">;
+}) {
+  const name = namespaceText(namespace);
+  if (!table || collection && name !== namespaceText(collection)) return [];
+  const stream = deadLetterStream(namespace, table);
+  return [{ namespace, name, letters: new DeadLetters(transport, { schema: names.schema, stream }) }];
 }
 
 const lettersText = (count: number): string => `${count} dead letter${count === 1 ? "" : "s"}`;

@@ -38,11 +38,13 @@ export function endOfPause(
   if (resumeAt !== null && now >= resumeAt) {
     return { resumes: true, why: `The pause was to end at ${new Date(resumeAt).toISOString()}.` };
   }
-  if (position === undefined || !oplog || oplog.isGrowing) return undefined;
-  const headroom = Math.max(0, position - oplog.oldest);
-  if (headroom >= leastHeadroom(oplog.window)) return undefined;
+  const window = oplog?.isGrowing ? oplog.fullWindow : oplog?.window;
+  if (position === undefined || !oplog || window === undefined) return undefined;
+  // A growing oplog begins to drop its oldest entry when it is full.
+  const headroom = Math.max(0, position - oplog.oldest + window - oplog.window);
+  if (headroom >= leastHeadroom(window)) return undefined;
   const why = `MongoDB drops the changes after the position in ${durationText(headroom)}, of an oplog of ${
-    durationText(oplog.window)
+    durationText(window)
   }.`;
   return { resumes: resume === "auto", why };
 }

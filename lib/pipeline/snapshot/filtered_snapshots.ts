@@ -8,6 +8,7 @@ import { idDocument } from "../../key/query_literal.ts";
 import { type Chunk, isNamed, isThere, type LookedUp } from "../../source/documents/chunk.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import { parseFilter } from "../../source/documents/transform.ts";
+import { codeText, isRefusal } from "../../source/connection/mongodb_errors.ts";
 import type { Clock } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
@@ -170,12 +171,15 @@ export class FilteredSnapshots {
       },
       (error) => {
         if (isFirst() && !this.#deps.signal.aborted) {
-          this.#end(id, { kind: "failed", reason: messageOf(error) });
+          this.#end(id, { kind: "failed", reason: reasonOf(error) });
         }
       },
     );
   }
 }
+
+const reasonOf = (error: unknown): string =>
+  isRefusal(error) ? `MongoDB cannot apply the filter to a document (${codeText(error)})` : messageOf(error);
 
 const bytesOf = (hex: string | null) => hex === null ? null : bytesFromHex(hex);
 

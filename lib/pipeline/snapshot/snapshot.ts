@@ -143,6 +143,7 @@ export class Snapshot {
 
   #start(): void {
     this.#begunAt = this.#deps.clock.monotonic();
+    this.#rate.begin();
     this.#report();
   }
 

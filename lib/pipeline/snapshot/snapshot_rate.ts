@@ -4,41 +4,53 @@ import type { Clock } from "../../util/clock.ts";
 /** A slice ends after this time, so that the stream has its turn. */
 export const SLICE_MS = 1_000;
 
-/** The documents of this time may be read at once, in one chunk per reader. */
+/** The documents of this time may be read at once at the start, in one chunk per reader. */
 const BURST_SECONDS = 0.25;
 
 /**
- * A token bucket that is full at the start: `rate` documents a second, 0 for no limit, for `readers` of chunks.
+ * The documents of this time may be read later: it is a slice, the turn of the stream after it, and what both take longer
+ * on a slow server. With less, the rate would not be reached.
+ */
+const BACKLOG_SECONDS = 5;
+
+/**
+ * A token bucket: `rate` documents a second on average, 0 for no limit, for `readers` of chunks. If readers are late, their
+ * chunks have more documents.
  *
  * @example
  * IN: {rate: 1600, readers: 4} → OUT: chunks of 100 documents, 400 at once
+ * IN: the same, 2 s later than allowed → OUT: a chunk of 800 documents, then of 600, …
  */
 export class SnapshotRate {
   #rate = 0;
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #readers: number;
-  #capacity = 0;
-  /** Documents in one chunk at most. */
+  #burst = 0;
+  /** Documents in one chunk at least. */
   #size = 0;
   /** Negative if chunks had more documents than allowed. */
-  #tokens = 0;
+  #tokens = Infinity;
   #filledAt: number;
 
   constructor({ rate, readers, clock }: { rate: number; readers: number; clock: Pick<Clock, "monotonic"> }) {
     this.#clock = clock;
     this.#readers = readers;
-    this.limit(rate);
-    this.#tokens = this.#capacity;
     this.#filledAt = clock.monotonic();
+    this.limit(rate);
   }
 
   /** Replaces the rate; 0 for no limit. */
   limit(rate: number): void {
-    const hadLimit = this.#rate !== Infinity;
     this.#rate = rate === 0 ? Infinity : rate;
-    this.#capacity = Math.max(1, this.#rate * BURST_SECONDS);
-    this.#size = Math.max(1, Math.floor(this.#capacity / this.#readers));
-    this.#tokens = Math.min(hadLimit ? this.#tokens : this.#capacity, this.#capacity);
+    this.#burst = Math.max(1, this.#rate * BURST_SECONDS);
+    this.#size = Math.max(1, Math.floor(this.#burst / this.#readers));
+    this.begin();
+  }
+
+  /** Forgets what was not read: call it if nothing had to be. */
+  begin(): void {
+    this.#fill();
+    this.#tokens = Math.min(this.#tokens, this.#burst);
   }
 
   /** Returns how many documents the next chunk may have; 0 if none may be read now. */
@@ -46,13 +58,14 @@ export class SnapshotRate {
     if (this.#rate === Infinity) return Infinity;
     this.#fill();
     if (this.#tokens < this.#size) return 0;
-    this.#tokens -= this.#size;
-    return this.#size;
+    const size = Math.max(this.#size, Math.floor(this.#tokens / this.#readers));
+    this.#tokens -= size;
+    return size;
   }
 
   /** @param taken what {@linkcode take} returned; @param read documents that the chunk had */
   settle(taken: number, read: number): void {
-    if (this.#rate !== Infinity) this.#tokens += taken - read;
+    if (taken !== Infinity && this.#rate !== Infinity) this.#tokens += taken - read;
   }
 
   /** When the next chunk may be read, in milliseconds of the monotonic clock; 0 without a limit. */
@@ -65,8 +78,11 @@ export class SnapshotRate {
 
   #fill(): void {
     const now = this.#clock.monotonic();
-    const passed = Math.max(0, now - this.#filledAt);
-    this.#tokens = Math.min(this.#capacity, this.#tokens + passed / 1_000 * this.#rate);
+    const seconds = Math.max(0, now - this.#filledAt) / 1_000;
     this.#filledAt = now;
+    const capacity = Math.max(1, this.#rate * BACKLOG_SECONDS);
+    this.#tokens = this.#rate === Infinity
+      ? Infinity
+      : Math.min(capacity, this.#tokens + seconds * this.#rate);
   }
 }

@@ -74,6 +74,8 @@ export interface OplogReach {
   readonly window: number;
   /** Whether the oplog has dropped no entry yet, so that its window still grows. */
   readonly isGrowing: boolean;
+  /** The window of a growing oplog once it is full, if MongoDB goes on to write as much; undefined if unknown. */
+  readonly fullWindow?: number;
 }
 
 export type RelayEvent =

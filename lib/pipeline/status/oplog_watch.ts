@@ -1,5 +1,5 @@
 /** Reads MongoDB's clock and the reach of its oplog once a minute. Nothing waits for it. */
-import { oldestEntry, OplogHiddenError } from "../../source/stream/oplog.ts";
+import { filledShare, oldestEntry, OplogHiddenError } from "../../source/stream/oplog.ts";
 import type { Route } from "../../source/connection/route.ts";
 import type { ServerClock } from "../../source/connection/cluster_time.ts";
 import type { Clock } from "../../util/clock.ts";
@@ -20,7 +20,9 @@ const INTERVAL_MS = 60_000;
 /** @throws OplogHiddenError if MongoDB does not allow it */
 export async function oplogReach(route: Route, mongodbClock: Pick<ServerClock, "now">): Promise<OplogReach> {
   const { time, isFirst } = await oldestEntry(route);
-  return { oldest: time, window: mongodbClock.now() - time, isGrowing: isFirst };
+  const reach = { oldest: time, window: mongodbClock.now() - time, isGrowing: isFirst };
+  const share = isFirst ? await filledShare(route) : undefined;
+  return share !== undefined && share < 1 ? { ...reach, fullWindow: reach.window / share } : reach;
 }
 
 /** Watches until it is disposed of. Reads the oplog only if MongoDB allows it. */

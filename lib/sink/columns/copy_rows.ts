@@ -3,7 +3,7 @@ import { type Clock, waitAtMost } from "../../util/clock.ts";
 import type { Logger } from "../../util/log.ts";
 import { queryNumber, refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
 import { StatementMark } from "../connection/lost_writes.ts";
-import { isAnswerLost, SinkError } from "../connection/sink_error.ts";
+import { isAnswerLost, isSinkError, refusalText, SinkError } from "../connection/sink_error.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 
 const LOOK_INTERVAL_MS = 10_000;
@@ -27,7 +27,7 @@ export async function copyRows(
   const total = await countRows(transport, from);
   let outcome: { readonly error?: unknown } | undefined;
   const copied = transport.query(sql, [], { limitMs: WHOLE_TABLE_LIMIT_MS })
-    .then(() => outcome = {}, (error) => outcome = { error });
+    .then(() => outcome = {}, (error) => outcome = { error: withoutValues(error, transport.dialect.name) });
   for (let looksInVain = 0; looksInVain < 2;) {
     await waitAtMost(LOOK_INTERVAL_MS, copied, clock);
     if (outcome && !isAnswerLost(outcome.error)) {
@@ -48,6 +48,13 @@ export async function copyRows(
   if (await countRows(transport, to) === total) return;
   throw outcome?.error ??
     new SinkError("The statement that copies the rows has ended without an answer", { code: "ETIMEDOUT" });
+}
+
+/** The error of a copy is logged. */
+function withoutValues(error: unknown, server: string): unknown {
+  if (!isSinkError(error, "refused")) return error;
+  const { code, kind, subject } = error;
+  return new SinkError(refusalText(server, error, "to copy the rows"), { code, kind, subject });
 }
 
 export async function countRows(transport: Transport, table: TableName, where = "TRUE"): Promise<number> {

@@ -256,7 +256,7 @@ export class Rebuilder {
         return row ? [row] : [];
       });
       const { refused: [refused] } = await writeRows(writer, rows);
-      if (refused) throw new RebuildError(`row ${refused.oid} cannot be moved: ${refused.error}`, false);
+      if (refused) throw new RebuildError(`row ${refused.oid} cannot be moved: ${refused.reason}`, false);
       read += page.length;
       if (read % LOGGED_ROWS === 0) log.info("Rebuilding a table", { table: quoteTable(table), rows: read });
     }

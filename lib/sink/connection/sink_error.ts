@@ -168,13 +168,16 @@ export class SinkError extends Error {
   /** CrateDB's error code (HTTP), the SQLSTATE (PostgreSQL wire) or the system's code of a failed connection. */
   readonly code: string | undefined;
   readonly kind: SinkErrorKind;
+  /** The constraint or column at fault, if the server names it beside the message. */
+  readonly subject: string | undefined;
 
   constructor(
     message: string,
-    { code, kind, cause }: Partial<Pick<SinkError, "code" | "kind" | "cause">> = {},
+    { code, kind, subject, cause }: Partial<Pick<SinkError, "code" | "kind" | "subject" | "cause">> = {},
   ) {
     super(message, { cause });
     this.code = code;
+    this.subject = subject;
     this.kind = kind ?? sinkErrorKind(code, message);
   }
 }
@@ -211,6 +214,20 @@ const SERVER_ERRORS: readonly SinkErrorKind[] = [...RETRYABLE, "tls", "foreign s
 export function faultOf({ kind }: SinkError): "row" | "table" | "server" {
   if (SERVER_ERRORS.includes(kind)) return "server";
   return ROW_ERRORS.includes(kind) ? "row" : "table";
+}
+
+/**
+ * What a log may have of the error of a row, because the message may quote values.
+ * @example IN: "CrateDB", "Failed CONSTRAINT small … for values: [100]", code 4000 → OUT: CrateDB refuses the row (code 4000)
+ */
+export function refusalText(
+  server: string,
+  { kind, code, subject }: Pick<SinkError, "kind" | "code" | "subject">,
+  work = "the row",
+): string {
+  const what = ["refused", "unspecific"].includes(kind) ? undefined : kind;
+  const parts = [what, code && `code ${code}`, subject].filter(Boolean).join(", ");
+  return `${server} refuses ${work}${parts && ` (${parts})`}`;
 }
 
 /** @example IN: a SinkError with code 4041, "unknown relation" → OUT: true */

@@ -106,11 +106,12 @@ export class WireConnection {
       return { count: result.count ?? 0, rows: result };
     } catch (cause) {
       if (cause instanceof SinkError) throw cause;
-      const { message, code } = cause as { message?: string; code?: string };
+      const { message, code, constraint_name: constraint, column_name: column } = cause as PostgresFailure;
       const { host, port } = this.address;
       // With TLS, postgres.js leaves the address out.
       const text = (message || String(code ?? cause)).replace("undefined:undefined", `${host}:${port}`);
-      throw new SinkError(text, { code, cause });
+      const subject = constraint ? `constraint ${constraint}` : column && `column ${column}`;
+      throw new SinkError(text, { code, subject, cause });
     } finally {
       clearTimeout(timer);
       this.#isRunning = false;
@@ -158,6 +159,9 @@ export class WireConnection {
     return new SinkError(`${host}:${port}: ${why}`, { code });
   }
 }
+
+/** An error of postgres.js: of the server, or of the connection. CrateDB names no constraint and no column. */
+type PostgresFailure = Partial<Record<"message" | "code" | "constraint_name" | "column_name", string>>;
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 

@@ -8,7 +8,7 @@ import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { type Logger, QUIET } from "../../util/log.ts";
 import { retry, type RetryOptions } from "../../util/retry.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
-import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "./sink_error.ts";
+import { isRetryable, isSinkError, isUnknownRelation, refusalText, SinkError } from "./sink_error.ts";
 import type { CountingTransport } from "./lost_writes.ts";
 import { atAnyNode } from "./nodes.ts";
 import { type Parameter, STATEMENT_LIMIT_MS, type Transport, wrapped } from "./transport.ts";
@@ -36,7 +36,10 @@ export function treatAsPassing(
       if (isSinkError(error, "unreachable", "unknown host")) expect(RECOVERY_MS);
       if (isSinkError(error, "unavailable", "overloaded")) expect(SETTLING_MS);
       if (!isSinkError(error, "unspecific") || clock.monotonic() >= passingUntil) throw error;
-      throw new SinkError(error.message, { code: error.code, kind: "unavailable", cause: error });
+      const [, , { writes = false } = {}] = statement;
+      // The message of a write may quote values of a document, and an outage is logged.
+      const message = writes ? refusalText(transport.dialect.name, error) : error.message;
+      throw new SinkError(message, { code: error.code, kind: "unavailable", cause: error });
     }
   });
 }

@@ -4,11 +4,10 @@
  */
 import { bytesJson, documentOfExtendedJson, extendedJson } from "../../bson/bson.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import { messageOf } from "../../util/errors.ts";
 import { grouped } from "../../util/grouped.ts";
 import { jsonBytes } from "../../util/json_writer.ts";
 import type { Parameter, Result, Transport } from "../connection/transport.ts";
-import { faultOf, SinkError } from "../connection/sink_error.ts";
+import { faultOf, refusalText, SinkError } from "../connection/sink_error.ts";
 import { scanKeys } from "../table/row_reader.ts";
 import type { TableName } from "../sql/names.ts";
 import { type StreamName, StreamRows } from "./stream_rows.ts";
@@ -33,7 +32,7 @@ export interface DeadLetter {
   readonly error: string;
 }
 
-/** A dead letter with its document, or the reason why it cannot be read. */
+/** A dead letter with its document, or the reason why it cannot be read, without values. */
 export type StoredLetter =
   | { readonly oid: string; readonly document: Uint8Array }
   | { readonly oid: string; readonly unreadable: string };
@@ -153,7 +152,8 @@ export class DeadLetters extends StreamRows {
       return { rows: await this.select(`oid, ${value}`, this.#areKeys, [oids]), unreadable: [] };
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      if (oids.length === 1) return { rows: [], unreadable: oids.map((oid) => unreadable(oid, error)) };
+      const why = refusalText(this.transport.dialect.name, error, "to return its document");
+      if (oids.length === 1) return { rows: [], unreadable: oids.map((oid) => ({ oid, unreadable: why })) };
       const middle = oids.length >> 1;
       const one = await this.#selectReadable(value, oids.slice(0, middle));
       const other = await this.#selectReadable(value, oids.slice(middle));
@@ -267,9 +267,8 @@ const withoutDocument = ({ oid, error }: LetterRow): LetterRow => ({
 function parsed(oid: string, text: string): StoredLetter {
   try {
     return { oid, document: documentOfExtendedJson(text) };
-  } catch (error) {
-    return unreadable(oid, error);
+  } catch {
+    // The error may quote it.
+    return { oid, unreadable: "its document is not Extended JSON" };
   }
 }
-
-const unreadable = (oid: string, error: unknown): StoredLetter => ({ oid, unreadable: messageOf(error) });

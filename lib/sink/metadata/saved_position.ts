@@ -15,6 +15,8 @@ export interface SavedPosition extends Omit<SavedState, "origin" | "paused"> {
   readonly isUpToDate: boolean;
   /** Whether a relay holds the stream's lease. */
   readonly isHeld: boolean;
+  /** @default {false} */
+  readonly isPaused?: boolean;
   readonly owner?: string | null;
   /** In milliseconds since 1970. */
   readonly leaseUntil?: number;
@@ -42,10 +44,10 @@ export async function readPositions(
 
 const select = ({ dialect: { millis, now } }: Transport): string =>
   "SELECT stream, token, snapshot, barrier, lag_ms, " +
-  `coalesce(${millis("lease_until")} > ${now}, FALSE) AS is_held, owner, ${millis("lease_until")}`;
+  `coalesce(${millis("lease_until")} > ${now}, FALSE) AS is_held, owner, ${millis("lease_until")}, paused`;
 
 const positionOf = (
-  [stream, token, snapshot, barrier, lag, isHeld, owner, leaseUntil]: readonly unknown[],
+  [stream, token, snapshot, barrier, lag, isHeld, owner, leaseUntil, paused]: readonly unknown[],
 ): SavedPosition => ({
   stream: String(stream),
   token: token as string | null,
@@ -53,6 +55,7 @@ const positionOf = (
   barrier: barrier as string | null,
   isUpToDate: lag !== null && Number(lag) === 0,
   isHeld: isHeld === true,
+  isPaused: typeof paused === "string",
   owner: owner as string | null,
   leaseUntil: Number(leaseUntil ?? 0),
 });

@@ -1,7 +1,13 @@
 /** Writes the rows of one statement, and finds those that the table refuses. */
 import { UserError } from "../../util/errors.ts";
 import { jsonBytes } from "../../util/json_writer.ts";
-import { faultOf, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
+import {
+  faultOf,
+  isSinkError,
+  refusalText,
+  SinkError,
+  type SinkErrorKind,
+} from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable } from "../sql/names.ts";
 import { rowStatements } from "./row_statements.ts";
@@ -11,7 +17,10 @@ import { UnusableTableError } from "./unusable_table.ts";
 
 export interface RefusedRow {
   readonly oid: string;
+  /** The server's whole message, which may quote values of the document. */
   readonly error: string;
+  /** The same for a log, without values. */
+  readonly reason: string;
   readonly kind: SinkErrorKind;
 }
 
@@ -87,7 +96,7 @@ export class Upserts {
       if (errors[0] && errors.every((each) => each?.message === errors[0]?.message)) break;
       refused.push(...unknown.flatMap(({ oid }, at): RefusedRow[] => {
         const error = errors[at];
-        return error ? [{ oid, error: error.message, kind: error.kind }] : [];
+        return error ? [this.#refused(oid, error)] : [];
       }));
       unknown = unknown.filter((_, at) => errors[at] === undefined);
     }
@@ -118,25 +127,32 @@ export class Upserts {
         options,
       );
       const error = `${this.#transport.dialect.name} did not store the row and gave no reason`;
-      return count === 1 ? [] : [{ oid, error, kind: "refused" }];
+      return count === 1 ? [] : [{ oid, error, reason: error, kind: "refused" }];
     } catch (error) {
       const refusal = this.#rowError(error);
-      const { message, kind } = refusal;
-      if (kind === "unspecific" && !await this.#takesEmpty(row)) throw this.#tableError(refusal);
-      return [{ oid, error: message, kind }];
+      if (refusal.kind === "unspecific") await this.#takesEmpty(row);
+      return [this.#refused(oid, refusal)];
     }
   }
 
-  /** Whether the table accepts an empty row with this key, which is deleted: then an unknown error is about the values. */
-  async #takesEmpty({ oid, part }: Row): Promise<boolean> {
+  #refused(oid: string, error: SinkError): RefusedRow {
+    const reason = refusalText(this.#transport.dialect.name, error);
+    return { oid, error: error.message, reason, kind: error.kind };
+  }
+
+  /**
+   * Returns if the table accepts an empty row with this key, which is deleted: then an unknown error is about the values.
+   * @throws the error of the empty row, which quotes no values, if that is unknown too
+   */
+  async #takesEmpty({ oid, part }: Row): Promise<void> {
     const options = { writes: true, isTrial: true };
     try {
       const row = { oid, part, data: EMPTY, overflow: null };
       await this.#transport.query(this.#sql.insertOne, this.#sql.parameters([row]), options);
       await this.#transport.query(this.#sql.deleteOne, [oid], options);
-      return true;
     } catch (error) {
-      return this.#rowError(error).kind !== "unspecific";
+      const refusal = this.#rowError(error);
+      if (refusal.kind === "unspecific") throw this.#tableError(refusal);
     }
   }
 

@@ -163,6 +163,13 @@ export const isRefusal = (error: unknown): error is MongoServerError =>
   error instanceof MongoServerError && !isRetryableMongodbError(error) && !isHistoryLost(error) &&
   !isEventTooLarge(error) && !hasCode(error, MongodbCode.Unauthorized, MongodbCode.AuthenticationFailed);
 
+/**
+ * The code alone, because the message may quote values of documents.
+ * @example IN: code 241, "Failed to parse number 'secret' in $convert …" → OUT: ConversionFailure, code 241
+ */
+export const codeText = ({ code, codeName }: MongoServerError): string =>
+  `${codeName ?? "error"}, code ${code}`;
+
 /** Whether the server may have failed to transform one document: it became too large, or a value cannot be converted. */
 export const isTransformFailure = (error: unknown): error is MongoServerError =>
   isEventTooLarge(error) || isRefusal(error) &&

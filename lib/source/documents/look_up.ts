@@ -5,7 +5,7 @@ import { valueOf } from "../../key/query_literal.ts";
 import { UserError } from "../../util/errors.ts";
 import { namespaceText } from "../../util/namespace.ts";
 import type { KeyedDocument, Page } from "../connection/causal_reader.ts";
-import { isTransformFailure } from "../connection/mongodb_errors.ts";
+import { codeText, isTransformFailure } from "../connection/mongodb_errors.ts";
 import { lastEnd, type LookedUp } from "./chunk.ts";
 import { type CollectionPages, KEY } from "./pages.ts";
 
@@ -152,7 +152,7 @@ class Refusals {
 }
 
 function refusedByAll(collection: string, cause: MongoServerError): UserError {
-  const name = nameOf(cause);
+  const name = codeText(cause);
   return new UserError(
     `MongoDB cannot apply the filter and the pipeline to any document of ${collection} that was tried: ${name}`,
     {
@@ -164,9 +164,7 @@ function refusedByAll(collection: string, cause: MongoServerError): UserError {
   );
 }
 
-const nameOf = ({ code, codeName }: MongoServerError): string => `${codeName ?? "error"}, code ${code}`;
-
 /** Omits MongoDB's message, which may contain values that the pipeline removes. */
 const refusalOf = (error: MongoServerError): string =>
-  `MongoDB cannot transform this document (${nameOf(error)}). The dead letter does not include it: ` +
+  `MongoDB cannot transform this document (${codeText(error)}). The dead letter does not include it: ` +
   "correct the document or the pipeline, and start the relay with --snapshot always.";

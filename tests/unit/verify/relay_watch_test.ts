@@ -72,6 +72,17 @@ Deno.test("relayWatch() gives up on a position that does not move", async () => 
   assert.equal(clock.time, 1_100);
 });
 
+Deno.test("relayWatch() does not wait for a pause, unless all was written before it", async () => {
+  const paused = { ...running(tokenAt(10)), isPaused: true };
+  const { watch, clock } = watching([running(tokenAt(9)), paused]);
+  assert.equal(await watch.passes(TIME), "paused");
+  assert.equal(clock.time, 100);
+  const worker = watching([running(tokenAt(1_001))], [paused]);
+  assert.equal(await worker.watch.passes(TIME), "paused");
+  assert.equal(await watching([{ ...paused, token: tokenAt(1_001) }]).watch.passes(TIME), "passed");
+  assert.equal(await watching([{ ...paused, isHeld: false }]).watch.passes(TIME), "not running");
+});
+
 Deno.test("relayWatch() reports that a relay ends while it waits", async () => {
   const { watch } = watching([running(tokenAt(10)), { ...running(tokenAt(10)), isHeld: false }]);
   assert.equal(await watch.passes(TIME), "not running");

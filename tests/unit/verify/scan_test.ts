@@ -41,6 +41,11 @@ Deno.test("count() counts once if no relay runs", async () => {
   assert.deepEqual([documents, missing, extra, changing], [1, 0, 6, 0]);
 });
 
+Deno.test("count() leaves open what rows are missing while the stream is paused", async () => {
+  const { documents, missing, extra, changing } = await counting([9, 8, 7], 6, "paused");
+  assert.deepEqual([documents, missing, extra, changing], [9, 0, 0, 2]);
+});
+
 Deno.test("count() misses no row if expired documents have none", async () => {
   assert.equal((await counting([7], 6, "passed", { seeksMissing: false })).missing, 0);
 });

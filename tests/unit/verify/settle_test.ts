@@ -84,6 +84,16 @@ Deno.test("settle() calls neither equal nor different what changes in each gener
   assert.equal(done.filter((each) => each === "pass").length, 10);
 });
 
+Deno.test("settle() leaves open what differs while the stream is paused, except dead letters", async () => {
+  const { deps, done } = settling([{ a: ["2", "0"], b: ["1", "0"], dead: ["1", null] }], "paused");
+  const look: typeof deps.look = async (keys) =>
+    (await deps.look(keys)).map((each) => each.oid === "dead" ? { ...each, kind: "dead letter" } : each);
+  const candidates = [seen("a", "1", "0"), seen("b", "1", "0"), seen("c", "1", "0"), seen("dead", "1", null)];
+  const { differing, changing, relay } = await settle(candidates, { ...deps, look });
+  assert.deepEqual([oids(differing), oids(changing), relay], [["dead"], ["a", "b"], "paused"]);
+  assert.deepEqual(done, ["pass", "look at a,b,c,dead"]);
+});
+
 for (const passing of ["not running", "stalled"] as const) {
   Deno.test(`settle() counts differences as they are when the relay is ${passing}`, async () => {
     const { deps, done } = settling([{ a: ["2", "0"] }], passing);

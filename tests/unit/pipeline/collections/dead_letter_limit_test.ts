@@ -6,7 +6,7 @@ import {
 
 const outcome = (written: number, letters: number): WriteOutcome => ({
   written,
-  letters: Array.from({ length: letters }, (_, at) => ({ oid: `k${at}`, error: "too long" })),
+  letters: Array.from({ length: letters }, (_, at) => ({ oid: `k${at}`, reason: "too long" })),
 });
 
 /** The limit, written rows and dead letters of one write after the other, and which write is refused. */

@@ -58,7 +58,9 @@ function applierOf(
       upsert: (rows) => {
         written.push(rows);
         const refused = rows.filter((row) => refuses(row.oid, row));
-        return Promise.resolve(refused.map(({ oid }) => ({ oid, error: "no room", kind: "refused" })));
+        return Promise.resolve(
+          refused.map(({ oid }) => ({ oid, error: "no room for 4711", reason: "no room", kind: "refused" })),
+        );
       },
       delete: (rows) => {
         const { marked = [], deleted = [] } = Object.groupBy(rows, ({ cdc }) => cdc ? "marked" : "deleted");
@@ -344,7 +346,7 @@ Deno.test("TableApplier stays dirty for what is written while it is refreshed", 
   assert.equal(applier.dirty, true);
 });
 
-Deno.test("TableApplier stops before it deletes rows or keeps dead letters beyond the limit", async () => {
+Deno.test("TableApplier stops before it deletes rows, and keeps one dead letter beyond the limit", async () => {
   const { applier, done, dead } = applierOf({ refuses: (oid) => oid !== "0", limit: 2, changes: 1 });
   const apply = (...numbers: number[]) => applier.apply(numbers.map((n) => change({ n })));
   await apply(1, 2);
@@ -353,12 +355,33 @@ Deno.test("TableApplier stops before it deletes rows or keeps dead letters beyon
   await apply(8);
   assert.deepEqual([...dead.keys()], ["1", "2", "3", "4", "5", "6", "7", "8"]);
   done.length = 0;
-  await assert.rejects(apply(9), {
+  await assert.rejects(apply(9, 10), {
     name: "UserError",
-    message: /^More than 2 documents in succession .* The last one, 9: no room$/,
+    message: /^More than 2 documents in succession .* The last one, 10: no room$/,
   });
   assert.deepEqual(done, []);
   assert.ok(!dead.has("9"));
+  assert.equal(dead.get("10"), "no room for 4711");
+});
+
+Deno.test("TableApplier logs no values of a document that goes to the dead letters, which have them", async () => {
+  const refused = applierOf({ refuses: () => true });
+  const unfit = applierOf();
+  const lines: unknown[] = [];
+  const log = { ...QUIET, warn: (...line: readonly unknown[]) => void lines.push(line) };
+  await new TableApplier({ ...refused.deps, log }).apply([change({ n: 1 })]);
+  const table = { ...unfit.deps.table, hasOverflow: false };
+  await new TableApplier({ ...unfit.deps, table, log }).apply([change({ n: "secret" })]);
+  const line = (oid: string, error: string) => [
+    "A document went to the dead letters",
+    { oid, collection: "shop.orders", error, whole: "error in cdc_dead_letter" },
+  ];
+  const [key = ""] = unfit.dead.keys();
+  assert.deepEqual(lines, [line("1", "no room"), line(key, "The table has no column for overflow")]);
+  assert.deepEqual([...refused.dead.values(), ...unfit.dead.values()], [
+    "no room for 4711",
+    'The table has no column for overflow: {"n":"secret"}',
+  ]);
 });
 
 Deno.test("TableApplier neither logs nor counts a dead letter again if its retry fails", async () => {
@@ -377,7 +400,7 @@ Deno.test("TableApplier neither logs nor counts a dead letter again if its retry
     log: { ...QUIET, warn: (message) => void warned.push(message) },
   });
   assert.equal(await applier.retryDeadLetters(["1"]), 0);
-  assert.deepEqual([...dead], [["1", "no room"]], "with the error of the last try");
+  assert.deepEqual([...dead], [["1", "no room for 4711"]], "with the error of the last try");
   assert.deepEqual(warned, []);
   assert.deepEqual(told.map(({ deadLetters }) => deadLetters), [0]);
 });

@@ -18,12 +18,22 @@ const oplog = (headroom: number, isGrowing = false) => ({
   oplog: { oldest: NOW - 24 * HOUR, window: 24 * HOUR, isGrowing },
 });
 
+/** The same, and this window of it, which is so many times as long once it is full. */
+const growing = (times: number, headroom: number, window = 24 * HOUR) => ({
+  now: NOW,
+  position: NOW - window + headroom,
+  oplog: { oldest: NOW - window, window, isGrowing: true, fullWindow: times * window },
+});
+
 for (
   const [what, pause, context, ends] of [
     ["while much headroom is left", {}, oplog(3 * HOUR), undefined],
     ["before MongoDB drops the changes", {}, oplog(2 * HOUR), true],
     ["when MongoDB has dropped them", {}, oplog(-HOUR), true],
-    ["while the oplog has dropped nothing", {}, oplog(0, true), undefined],
+    ["while the oplog has dropped nothing, and its size is unknown", {}, oplog(0, true), undefined],
+    ["while the oplog has dropped nothing, and is half full", {}, growing(2, HOUR), undefined],
+    ["before an oplog that has dropped nothing is full", {}, growing(1.05, HOUR), true],
+    ["of a small oplog in time", {}, growing(1.4, 0, MINUTE), true],
     ["if the oplog is unknown", {}, { ...oplog(0), oplog: undefined }, undefined],
     ["if the position is unknown", {}, { ...oplog(0), position: undefined }, undefined],
     ["with resume never, but warns", { resume: "never" }, oplog(2 * HOUR), false],

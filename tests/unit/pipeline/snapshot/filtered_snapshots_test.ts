@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { BSON } from "mongodb";
+import { BSON, MongoServerError } from "mongodb";
 import { type BsonValue, fieldsByName } from "../../../../lib/bson/bson.ts";
 import { FilteredSnapshots } from "../../../../lib/pipeline/snapshot/filtered_snapshots.ts";
 import type { FilteredSnapshot } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
@@ -23,7 +23,12 @@ const settled = async () => {
 /** Filtered snapshots of a collection whose documents 0 to `count` - 1 match each filter. */
 function relay(
   saved: readonly FilteredSnapshot[],
-  { count = 5, page = 2, snapshotRate = 0, fails = false } = {},
+  { count = 5, page = 2, snapshotRate = 0, error }: {
+    count?: number;
+    page?: number;
+    snapshotRate?: number;
+    error?: Error;
+  } = {},
 ) {
   const written: number[] = [];
   const asked: (number | null)[] = [];
@@ -33,8 +38,8 @@ function relay(
   const stop = new AbortController();
   const filtered = new FilteredSnapshots(saved, {
     chunks: {
-      keysMatching: (_namespace, query, { after }) => {
-        if (fails) return Promise.reject(new Error(`unknown operator in ${JSON.stringify(query)}`));
+      keysMatching: (_namespace, _query, { after }) => {
+        if (error) return Promise.reject(error);
         const last = after && BSON.deserialize(after)._id;
         asked.push(last);
         const from = last === null ? 0 : last + 1;
@@ -147,12 +152,14 @@ Deno.test("FilteredSnapshots.add() joins an equal one that is left", () => {
 });
 
 Deno.test("FilteredSnapshots goes on with the next one if MongoDB refuses a filter, or one is cancelled", async () => {
-  const refused = relay([], { fails: true });
+  const message = "Failed to parse number 'secret' in $convert with no onError value";
+  const error = new MongoServerError({ message, code: 241, codeName: "ConversionFailure" });
+  const refused = relay([], { error });
   refused.filtered.add(OPEN);
   await settled();
   assert.deepEqual(refused.filtered.outcome("1"), {
     kind: "failed",
-    reason: 'unknown operator in {"status":"open"}',
+    reason: "MongoDB cannot apply the filter to a document (ConversionFailure, code 241)",
   });
   const { filtered, written, finish } = relay([]);
   filtered.add(OPEN);
@@ -175,7 +182,7 @@ Deno.test("FilteredSnapshots ends one whose collection is skipped", async () => 
 });
 
 Deno.test("FilteredSnapshots keeps one that the end of the relay interrupts", async () => {
-  const { filtered, stop } = relay([], { fails: true });
+  const { filtered, stop } = relay([], { error: new Error("closed") });
   filtered.add(OPEN);
   stop.abort();
   await settled();

@@ -26,9 +26,10 @@ Deno.test("SnapshotRate lets each reader read a small chunk, then waits", () => 
   assert.deepEqual([rate.take(), rate.take()], [100, 0]);
 });
 
-Deno.test("SnapshotRate allows a burst of a quarter of a second after a pause, and no more", () => {
+Deno.test("SnapshotRate allows a burst of a quarter of a second at the start, and no more", () => {
   const { rate, at } = rateOf(1_600);
   at(60_000);
+  rate.begin();
   assert.deepEqual([1, 2, 3, 4, 5].map(() => rate.take()), [100, 100, 100, 100, 0]);
 });
 
@@ -59,6 +60,37 @@ Deno.test("SnapshotRate keeps to its rate in the long run", () => {
   assert.ok(read >= 70 && read <= 72, `${read} read`);
 });
 
+Deno.test("SnapshotRate lets readers catch up who were late, for a few seconds at most", () => {
+  const { rate, at } = rateOf(1_600);
+  while (rate.take() > 0);
+  at(2_000);
+  assert.deepEqual([rate.take(), rate.take()], [800, 600]);
+  at(60_000);
+  let read = 0;
+  for (let next = rate.take(); next > 0; next = rate.take()) read += next;
+  assert.ok(read > 7_900 && read <= 8_000, `${read} read`);
+});
+
+Deno.test("SnapshotRate is reached by one of four readers whose answers take 300 ms, and in turns with the stream", () => {
+  const { rate, at } = rateOf(500);
+  const readIn = (from: number, to: number): number => {
+    let read = 0;
+    for (let milliseconds = from; milliseconds < to; milliseconds += 300) {
+      at(milliseconds);
+      read += rate.take();
+    }
+    return read;
+  };
+  const slow = readIn(0, 60_000);
+  assert.ok(slow > 0.97 * 30_000 && slow <= 30_200, `${slow} read`);
+  let turns = 0;
+  // A slice of 1 s, then 2 s of the stream.
+  for (let milliseconds = 60_000; milliseconds < 120_000; milliseconds += 3_000) {
+    turns += readIn(milliseconds, milliseconds + 1_000);
+  }
+  assert.ok(turns > 0.95 * 30_000, `${turns} read`);
+});
+
 Deno.test("SnapshotRate survives a clock that is set back", () => {
   const { rate, at } = rateOf(1_600);
   for (let reader = 0; reader < 4; reader++) rate.take();
@@ -76,7 +108,11 @@ Deno.test("SnapshotRate.limit() replaces the rate, also none", () => {
   assert.deepEqual([rate.take(), rate.take()], [100, 0]);
   rate.limit(40);
   time = 1_000;
-  assert.deepEqual([rate.take(), rate.take()], [10, 0]);
+  assert.deepEqual([rate.take(), rate.take()], [40, 0]);
   rate.limit(0);
-  assert.deepEqual([rate.take(), rate.nextAt], [Infinity, 0]);
+  const taken = rate.take();
+  assert.deepEqual([taken, rate.nextAt], [Infinity, 0]);
+  rate.limit(40);
+  rate.settle(taken, 5);
+  assert.deepEqual([rate.take(), rate.take()], [10, 0]);
 });

@@ -15,7 +15,12 @@ function watched(oldest: object | null) {
   const seen: OplogReach[] = [];
   let reads = 0;
   const readAgain = () => ++reads === 1 ? Promise.reject(new Error("away")) : Promise.resolve();
-  const client = { db: () => ({ collection: () => ({ findOne: () => Promise.resolve(oldest) }) }) };
+  const sizes = [{ size: 250, maxSize: 1_000 }];
+  const oplog = {
+    findOne: () => Promise.resolve(oldest),
+    aggregate: () => ({ toArray: () => Promise.resolve(sizes) }),
+  };
+  const client = { db: () => ({ collection: () => oplog }) };
   const watch = watchOplog({
     route: directRoute(client as unknown as MongoClient),
     emit: on({ oplogSeen: ({ type: _, ...reach }) => seen.push(reach) }),
@@ -45,10 +50,11 @@ Deno.test("watchOplog() reports every minute how far the oplog reaches back, and
     using watch = watched({ ts, op, o: { msg: "initiating set" } });
     await watch.pass(MINUTE);
     const oldest = START - HOUR;
-    assert.deepEqual(watch.seen, [
-      { oldest, window: HOUR, isGrowing },
-      { oldest, window: HOUR + MINUTE, isGrowing },
-    ]);
+    const reach = (window: number) => ({
+      ...{ oldest, window, isGrowing },
+      ...isGrowing && { fullWindow: 4 * window },
+    });
+    assert.deepEqual(watch.seen, [reach(HOUR), reach(HOUR + MINUTE)]);
   }
 });
 

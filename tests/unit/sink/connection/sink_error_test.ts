@@ -4,6 +4,7 @@ import {
   isNodeError,
   isRetryable,
   isUnknownRelation,
+  refusalText,
   SinkError,
   type SinkErrorKind,
   sinkErrorKind,
@@ -240,3 +241,21 @@ for (const [code, message, expected] of OF_A_NODE) {
     assert.equal(isNodeError(new SinkError(message, { code })), expected);
   });
 }
+
+Deno.test("refusalText() has kind, code and what the server names beside the message, never the message", () => {
+  const values = "Failed CONSTRAINT small CHECK (n < 100) for values: [secret]";
+  const texts = [
+    new SinkError(values, { code: "4000" }),
+    new SinkError(values, { code: "XX000", kind: "unspecific" }),
+    new SinkError(values, { code: "23514", subject: "constraint small" }),
+    new SinkError(values, { kind: "too large" }),
+    new SinkError(values, { kind: "refused" }),
+  ].map((error) => refusalText("CrateDB", error));
+  assert.deepEqual(texts, [
+    "CrateDB refuses the row (code 4000)",
+    "CrateDB refuses the row (code XX000)",
+    "CrateDB refuses the row (code 23514, constraint small)",
+    "CrateDB refuses the row (too large)",
+    "CrateDB refuses the row",
+  ]);
+});

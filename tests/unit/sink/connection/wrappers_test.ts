@@ -44,6 +44,16 @@ Deno.test("treatAsPassing() treats an unspecific error as passing after a lost c
   assert.equal(await outcome(transport), undefined);
 });
 
+Deno.test("treatAsPassing() omits the message of a write, which may quote values, because an outage is logged", async () => {
+  const clock = { time: 1_000_000, monotonic: () => clock.time };
+  const transport = treatAsPassing(failing(LOST, REFUSED), clock);
+  assert.equal(await outcome(transport), LOST);
+  await assert.rejects(transport.query("INSERT …", [], { writes: true }), {
+    message: "CrateDB refuses the row (code XX000)",
+    kind: "unavailable",
+  });
+});
+
 Deno.test("treatAsPassing() does so for ten seconds after a table was closed", async () => {
   const clock = { time: 1_000_000, monotonic: () => clock.time };
   const transport = treatAsPassing(failing(CLOSED, REFUSED, REFUSED), clock);

@@ -13,7 +13,8 @@ function tableWithout(shadowed: readonly string[], all: readonly string[] = []) 
   const upsert = (rows: readonly Row[]): Promise<RefusedRow[]> => {
     written.push([...rows]);
     const isRefused = ({ oid, shadows }: Row) => all.includes(oid) || shadows?.geo && shadowed.includes(oid);
-    return Promise.resolve(rows.filter(isRefused).map(({ oid }) => ({ oid, error: "no", kind: "refused" })));
+    const refused = rows.filter(isRefused);
+    return Promise.resolve(refused.map(({ oid }) => ({ oid, error: "no", reason: "no", kind: "refused" })));
   };
   return { written, upsert };
 }

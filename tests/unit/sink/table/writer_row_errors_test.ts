@@ -80,7 +80,8 @@ Deno.test("Writer.upsert() bisects if all rows have one error, which may be that
     return { count: 0, rows: [], errors: (oids as readonly string[]).map(() => shared) };
   });
   const refused = await new Writer(old, TABLE, { limits: LIMITS }).upsert(rows(64));
-  assert.deepEqual(refused, [{ oid: "k9", error: "no row for k9", kind: "refused" }]);
+  const reason = "CrateDB refuses the row (code 4000)";
+  assert.deepEqual(refused, [{ oid: "k9", error: "no row for k9", reason, kind: "refused" }]);
   assert.equal(stored.size, 63);
 });
 

@@ -175,7 +175,8 @@ Deno.test("Writer.upsert() finds the row at fault when the bulk statement fails 
     sql.includes("UNNEST") && oids.includes("k3") ? new SinkError("bad value", { code: "4000" }) : undefined;
   const transport = new FakeTransport({ bad: ["k3"], fail });
   const refused = await new Writer(transport, TABLE, { limits: LIMITS }).upsert(rows(10));
-  assert.deepEqual(refused, [{ oid: "k3", error: "no row for k3", kind: "refused" }]);
+  const reason = "CrateDB refuses the row (code 4000)";
+  assert.deepEqual(refused, [{ oid: "k3", error: "no row for k3", reason, kind: "refused" }]);
   assert.equal(transport.stored.size, 9);
 });
 
@@ -294,7 +295,11 @@ const UNKNOWN = new SinkError("something new", { code: "XX000" });
 for (const count of [1, 10]) {
   Deno.test(`Writer.upsert() of ${count} throws an unknown error that an empty row meets too`, async () => {
     const transport = new FakeTransport({
-      fail: ({ sql }) => sql.startsWith("INSERT") ? UNKNOWN : undefined,
+      fail: ({ sql, parameters: [, data] }) => {
+        if (!sql.startsWith("INSERT")) return undefined;
+        const isEmpty = textOf((data as JsonArray).json[0] ?? null) === "{}";
+        return isEmpty ? UNKNOWN : new SinkError("something new about secret", { code: UNKNOWN.code });
+      },
     });
     await assert.rejects(new Writer(transport, TABLE, { limits: LIMITS }).upsert(rows(count)), {
       name: "UserError",
@@ -311,7 +316,8 @@ Deno.test("Writer.upsert() blames a row for an unknown error that an empty row d
       : undefined;
   const transport = new FakeTransport({ fail });
   const refused = await new Writer(transport, TABLE, { limits: LIMITS }).upsert(rows(10));
-  assert.deepEqual(refused, [{ oid: "k3", error: "something new", kind: "unspecific" }]);
+  const reason = `CrateDB refuses the row (code ${UNKNOWN.code})`;
+  assert.deepEqual(refused, [{ oid: "k3", error: "something new", reason, kind: "unspecific" }]);
   const deleted = transport.statements.filter(({ sql }) => sql.startsWith("DELETE"));
   assert.deepEqual(deleted.map(({ sql, parameters }) => [sql, parameters]), [
     ['DELETE FROM "doc"."t" WHERE oid = $1', ["k3"]],

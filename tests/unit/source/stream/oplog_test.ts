@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { BSON, type MongoClient } from "mongodb";
-import { oldestEntry, OplogHiddenError } from "../../../../lib/source/stream/oplog.ts";
+import { BSON, type MongoClient, MongoServerError } from "mongodb";
+import { filledShare, oldestEntry, OplogHiddenError } from "../../../../lib/source/stream/oplog.ts";
 import { directRoute } from "../../../../lib/source/connection/route.ts";
 
 const ts = new BSON.Timestamp({ t: 1_800_000_000, i: 1 });
@@ -23,4 +23,18 @@ for (const entry of [{ ts, op: "n", o: { msg: "periodic noop" } }, { ts, op: "i"
 
 Deno.test("oldestEntry() of a deployment without an oplog", async () => {
   await assert.rejects(oldestEntry(routeTo(null)), OplogHiddenError);
+});
+
+Deno.test("filledShare() is the size by the maximum size; unknown without sizes or the right to ask", async () => {
+  const shareOf = (answer: () => Promise<object[]>) => {
+    const oplog = { aggregate: () => ({ toArray: answer }) };
+    return filledShare(directRoute({ db: () => ({ collection: () => oplog }) } as unknown as MongoClient));
+  };
+  assert.equal(await shareOf(() => Promise.resolve([{ size: 250, maxSize: 1_000 }])), 0.25);
+  assert.equal(await shareOf(() => Promise.resolve([{}])), undefined);
+  assert.equal(await shareOf(() => Promise.resolve([])), undefined);
+  const hidden = new MongoServerError({ message: "not authorized", code: 13 });
+  assert.equal(await shareOf(() => Promise.reject(hidden)), undefined);
+  const away = new Error("no primary");
+  await assert.rejects(shareOf(() => Promise.reject(away)), away);
 });
