@@ -41,16 +41,14 @@ export class Collection {
   since: number;
   /** The table while it is open. */
   opened: OpenTable | undefined;
-  readonly #deps: CollectionDeps;
   #state: CollectionState = { name: "waiting" };
   #needsSnapshot = false;
   #opening: Promise<OpenTable> | undefined;
 
-  constructor({ database, collection }: Namespace, deps: CollectionDeps) {
+  constructor({ database, collection }: Namespace, private readonly deps: CollectionDeps) {
     this.namespace = { database, collection };
     this.name = namespaceText(this.namespace);
     this.table = deps.opener.tableOf(this.namespace);
-    this.#deps = deps;
     this.since = deps.clock.now();
   }
 
@@ -78,8 +76,8 @@ export class Collection {
     if (next === before) return;
     if (next.name === "snapshot") this.documents = 0;
     this.#state = next;
-    this.since = this.#deps.clock.now();
-    this.#deps.onChange(this, before);
+    this.since = this.deps.clock.now();
+    this.deps.onChange(this, before);
   }
 
   /** Moves an open collection that needs no snapshot to `following`. */
@@ -94,7 +92,7 @@ export class Collection {
 
   async #openNow(): Promise<OpenTable> {
     try {
-      return this.opened = await this.#deps.opener.open(this.namespace);
+      return this.opened = await this.deps.opener.open(this.namespace);
     } catch (error) {
       this.#release();
       throw error;
@@ -116,7 +114,7 @@ export class Collection {
   #release(): void {
     this.#opening = undefined;
     this.opened = undefined;
-    this.#deps.opener.release(this.namespace);
+    this.deps.opener.release(this.namespace);
   }
 
   /** Removes rows of a dropped collection. If the table cannot be used, the collection fails until it can. */

@@ -29,13 +29,9 @@ const isOfRow = (error: SinkError): boolean =>
   isSinkError(error, ...ROW_KINDS) && !UNREADABLE_COLUMN.test(error.message);
 
 export class Upserts {
-  readonly #transport: Transport;
-  readonly #table: TargetTable;
   readonly #sql: ReturnType<typeof rowStatements>;
 
-  constructor(transport: Transport, table: TargetTable) {
-    this.#transport = transport;
-    this.#table = table;
+  constructor(private readonly transport: Transport, private readonly table: TargetTable) {
     this.#sql = rowStatements(transport.dialect, table);
   }
 
@@ -50,7 +46,7 @@ export class Upserts {
     if (chunk.length === 1) return await this.#writeOne(first, isTrial);
     const written = await this.#writeAll(chunk, isTrial);
     if (written === chunk.length) return [];
-    if (this.#transport.dialect.rowErrors && !isTrial) {
+    if (this.transport.dialect.rowErrors && !isTrial) {
       const { refused, unknown } = await this.#writeEach(chunk);
       if (unknown.length < chunk.length) return [...refused, ...await this.write(unknown, true)];
     }
@@ -68,7 +64,7 @@ export class Upserts {
   async #writeAll(chunk: readonly Row[], isTrial: boolean): Promise<number> {
     try {
       const options = { writes: true, isTrial, isDivisible: true };
-      return (await this.#transport.query(this.#sql.upsert, this.#sql.parameters(chunk), options)).count;
+      return (await this.transport.query(this.#sql.upsert, this.#sql.parameters(chunk), options)).count;
     } catch (error) {
       this.#rowError(error);
       return 0;
@@ -99,7 +95,7 @@ export class Upserts {
     try {
       const options = { writes: true, isTrial: true, isDivisible: true, forEach: true };
       const parameters = this.#sql.parameters(rows);
-      const { errors = [] } = await this.#transport.query(this.#sql.insertOne, parameters, options);
+      const { errors = [] } = await this.transport.query(this.#sql.insertOne, parameters, options);
       return errors.map((error) => error && (isOfRow(error) ? error : undefined));
     } catch (error) {
       this.#rowError(error);
@@ -112,12 +108,12 @@ export class Upserts {
     const { oid } = row;
     try {
       const options = { writes: true, isTrial };
-      const { count } = await this.#transport.query(
+      const { count } = await this.transport.query(
         this.#sql.insertOne,
         this.#sql.parameters([row]),
         options,
       );
-      const error = `${this.#transport.dialect.name} did not store the row and gave no reason`;
+      const error = `${this.transport.dialect.name} did not store the row and gave no reason`;
       return count === 1 ? [] : [{ oid, error, kind: "refused" }];
     } catch (error) {
       const refusal = this.#rowError(error);
@@ -132,8 +128,8 @@ export class Upserts {
     const options = { writes: true, isTrial: true };
     try {
       const row = { oid, part, data: EMPTY, overflow: null };
-      await this.#transport.query(this.#sql.insertOne, this.#sql.parameters([row]), options);
-      await this.#transport.query(this.#sql.deleteOne, [oid], options);
+      await this.transport.query(this.#sql.insertOne, this.#sql.parameters([row]), options);
+      await this.transport.query(this.#sql.deleteOne, [oid], options);
       return true;
     } catch (error) {
       return this.#rowError(error).kind !== "unspecific";
@@ -155,7 +151,7 @@ export class Upserts {
       ? "A column below `data` has a backslash or a control character in its name. "
       : "";
     return new (isOfServer ? UserError : UnusableTableError)(
-      `${this.#transport.dialect.name} refuses to write to ${quoteTable(this.#table)}: ${error.message}`,
+      `${this.transport.dialect.name} refuses to write to ${quoteTable(this.table)}: ${error.message}`,
       { hint: why + NOTHING_LOST, cause: error },
     );
   }
