@@ -10,8 +10,8 @@ import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.
 import { isMetadataTable } from "../../sink/metadata/metadata_tables.ts";
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import { isSameTable, quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
-import { createLiveView, liveViewOf } from "../../sink/table/live_view.ts";
-import { shardsFor } from "../../sink/table/shards.ts";
+import { createLiveView, liveViewOf } from "../../sink/table/cdc_column.ts";
+import { shardsFor } from "../../sink/table/create_table.ts";
 import { selectPart } from "../../sink/table/row_reader.ts";
 import { type OpenedTable, openTable } from "../../sink/table/target_table.ts";
 import {
@@ -29,7 +29,7 @@ import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { MemoryBudget } from "../../util/garbage.ts";
 import type { Names, RelaySettings } from "../settings.ts";
 import type { Emit } from "../status/events.ts";
-import { deadLetterLimit } from "./dead_letter_limit.ts";
+import { deadLetterLimit } from "./dead_letters.ts";
 import { type Place, placeOf } from "./row_changes.ts";
 import { TableApplier } from "./table_applier.ts";
 import type { TableOwners } from "./table_owners.ts";

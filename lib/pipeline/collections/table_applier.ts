@@ -5,15 +5,14 @@ import { rowKeyText, type ShardKey } from "../../key/document_key.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { DeadLetters } from "../../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
-import type { Writer } from "../../sink/table/writer.ts";
+import { type Writer, writeRows } from "../../sink/table/writer.ts";
 import type { LookedUp } from "../../source/documents/chunk.ts";
 import type { Logger } from "../../util/log.ts";
 import type { MemoryBudget } from "../../util/garbage.ts";
 import { ReadWriteLock } from "../../util/concurrency.ts";
 import { cut } from "../../util/text.ts";
 import { type CdcDeps, cdcOfChanges, type Origin, type Reading } from "./cdc_of_changes.ts";
-import type { DeadLetterLimit } from "./dead_letter_limit.ts";
-import { fittingLetters } from "./fitting_letters.ts";
+import { type DeadLetterLimit, fittingLetters } from "./dead_letters.ts";
 import { expiryOf, removeRows } from "./remove_rows.ts";
 import {
   coalesce,
@@ -26,7 +25,6 @@ import {
   type Split,
   splitRows,
 } from "./row_changes.ts";
-import { writeRows } from "../../sink/table/write_rows.ts";
 import type { Emit } from "../status/events.ts";
 import type { CollectionSettings } from "../settings.ts";
 import { type Stage, timed } from "../status/stages.ts";

@@ -11,7 +11,7 @@ import { readPosition, type SavedPosition } from "../../sink/metadata/saved_posi
 import { readSettings } from "../../sink/metadata/saved_settings.ts";
 import { quoteName, quoteTable, type TableName } from "../../sink/sql/names.ts";
 import { missingColumns } from "../../sink/table/designed_columns.ts";
-import { SMALL_BYTES } from "../../sink/table/shards.ts";
+import { SMALL_BYTES } from "../../sink/table/create_table.ts";
 import { existingTable } from "../../sink/table/target_table.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
 import { isHistoryLost } from "../../source/connection/mongodb_errors.ts";

@@ -23,12 +23,10 @@ import { asDesigned } from "../table/designed_columns.ts";
 import type { Row } from "../table/row.ts";
 import { definedColumns } from "../table/show_create_table.ts";
 import { existingTable, type TargetTable } from "../table/target_table.ts";
-import { writeRows } from "../table/write_rows.ts";
-import { Writer, type WriterOptions } from "../table/writer.ts";
+import { Writer, type WriterOptions, writeRows } from "../table/writer.ts";
 import { columnTree } from "../table/column_definition.ts";
-import { copyRows, countRows } from "./copy_rows.ts";
+import { checkBackup, copyGrants, copyRows, countRows, lastWrites, RebuildError } from "./rebuild_steps.ts";
 import type { Redefinition } from "./redefinition.ts";
-import { checkBackup, copyGrants, lastWrites, RebuildError } from "./rebuild_guards.ts";
 import type { TableSchema } from "./table_schema.ts";
 
 /** `patient` waits for a sink that is away, and checks the stream's lease before each statement; `raw` fails at once. */

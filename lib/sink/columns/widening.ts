@@ -8,7 +8,7 @@ import { queryNumber } from "../connection/transport.ts";
 import { quoteTable, subscript } from "../sql/names.ts";
 import { redefined } from "../table/show_create_table.ts";
 import { Rebuilder, type RebuildOptions, type Transports } from "./rebuild.ts";
-import { isBackupRunning } from "./rebuild_guards.ts";
+import { isBackupRunning } from "./rebuild_steps.ts";
 import type { Redefinition } from "./redefinition.ts";
 
 export interface WideningOptions extends RebuildOptions {

@@ -1,6 +1,6 @@
-/** Creates missing tables and schemas. */
+/** Creates missing tables and schemas. How many shards a new table gets if its settings name no number. */
 import { isSinkError } from "../connection/sink_error.ts";
-import type { Transport } from "../connection/transport.ts";
+import { queryNumber, type Transport } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 
 /** Creates a table and its schema, unless they exist. The definition is e.g. `(oid TEXT PRIMARY KEY)`. */
@@ -23,4 +23,22 @@ async function create(transport: Transport, statement: string): Promise<void> {
 export async function tableExists(transport: Transport, { schema, name }: TableName): Promise<boolean> {
   const sql = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = $2";
   return (await transport.query(sql, [schema, name])).rows.length > 0;
+}
+
+/** Documents of up to so many bytes are a small table: further shards only cost work. */
+export const SMALL_BYTES = 5e9;
+
+/** One for each node if the documents have fewer bytes than a large table; undefined for CrateDB's own number. */
+export async function shardsFor(
+  transport: Transport,
+  bytesOf: () => number | undefined | Promise<number | undefined>,
+): Promise<number | undefined> {
+  if (transport.dialect.isJsonb || (await bytesOf() ?? Infinity) >= SMALL_BYTES) return undefined;
+  try {
+    return await queryNumber(transport, "SELECT count(*) FROM sys.nodes") || undefined;
+  } catch (error) {
+    // The user may not read it.
+    if (isSinkError(error, "privilege", "unknown relation", "unknown schema")) return undefined;
+    throw error;
+  }
 }

@@ -3,8 +3,7 @@ import { Buffer } from "node:buffer";
 import { concurrently, Semaphore } from "../../util/concurrency.ts";
 import { grouped } from "../../util/grouped.ts";
 import { quoteTable } from "../sql/names.ts";
-import { IS_LIVE } from "./cdc_column.ts";
-import { dropLiveView } from "./live_view.ts";
+import { dropLiveView, IS_LIVE } from "./cdc_column.ts";
 import { scanKeys } from "./row_reader.ts";
 import { rowStatements } from "./row_statements.ts";
 import type { DeletedRow, Row, RowKey } from "./row.ts";
@@ -229,4 +228,18 @@ export class Writer {
   refresh(): Promise<void> {
     return refreshTable(this.transport, this.table);
   }
+}
+
+/** CrateDB refuses what no check foresees, e.g. a polygon that crosses itself: such a row is written without its shadows. */
+export async function writeRows(writer: Pick<Writer, "upsert">, rows: readonly Row[]) {
+  const refused = rows.length > 0 ? await writer.upsert(rows) : [];
+  const oids = new Set(refused.map(({ oid }) => oid));
+  const again = rows.filter(({ oid, shadows = {} }) => oids.has(oid) && Object.values(shadows).some(Boolean));
+  if (again.length === 0) return { refused, unshadowed: 0 };
+  const left = await writer.upsert(again.map(({ shadows: _, ...row }) => row));
+  const bare = new Set(again.map(({ oid }) => oid));
+  return {
+    refused: [...refused.filter(({ oid }) => !bare.has(oid)), ...left],
+    unshadowed: again.length - left.length,
+  };
 }
