@@ -31,6 +31,20 @@ export class UnstorableError extends Error {
   override readonly name = "UnstorableError";
 }
 
+/** What is made of a document; undefined if no row can store it. */
+export function ifStorable<Made>(make: () => Made): Made | undefined {
+  try {
+    return make();
+  } catch (error) {
+    return undefinedIf((each) => each instanceof UnstorableError)(error);
+  }
+}
+
+/** For `catch()`: turns expected errors into undefined. @throws all others @example IN: read().catch(undefinedIf(isNotAllowed)) */
+export const undefinedIf = (isExpected: (error: unknown) => boolean) => (error: unknown): undefined => {
+  if (!isExpected(error)) throw error;
+};
+
 /** What is wrong with one entry of a mapping. */
 export class EntryError extends RangeError {
   constructor(readonly key: string, readonly value: unknown, message: string) {

@@ -2,7 +2,7 @@
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
 import type { TableName } from "../../sink/sql/names.ts";
 import type { Clock } from "../../util/clock.ts";
-import { messageOf } from "../../util/errors.ts";
+import { messageOf, undefinedIf } from "../../util/errors.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { describe } from "../status/describe_error.ts";
 import type { CollectionOpener, OpenTable } from "./collection_opener.ts";
@@ -137,11 +137,5 @@ export function failure(error: unknown): StateChange {
 }
 
 /** The result of the work; undefined if it fails because the table cannot be used. */
-export async function unlessUnusable<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!isUnusableTable(error)) throw error;
-    return undefined;
-  }
-}
+export const unlessUnusable = async <T>(work: () => Promise<T>): Promise<T | undefined> =>
+  await work().catch(undefinedIf(isUnusableTable));

@@ -1,5 +1,5 @@
 /** Dead letters of a collection: how many stop a relay, and which of them new columns could store. */
-import { UnstorableError, UserError } from "../../util/errors.ts";
+import { ifStorable, UserError } from "../../util/errors.ts";
 import { fieldsByName } from "../../bson/bson.ts";
 import { additions, type Column } from "../../mapping/column_tree.ts";
 import type { StoredLetter } from "../../sink/metadata/dead_letters.ts";
@@ -82,11 +82,6 @@ export function fittingLetters(
 }
 
 function hasSome(document: Uint8Array, names: readonly string[]): boolean {
-  try {
-    const fields = fieldsByName(document);
-    return names.some((name) => fields.has(name));
-  } catch (error) {
-    if (error instanceof UnstorableError) return false;
-    throw error;
-  }
+  const fields = ifStorable(() => fieldsByName(document));
+  return fields !== undefined && names.some((name) => fields.has(name));
 }

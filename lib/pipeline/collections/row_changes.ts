@@ -1,7 +1,7 @@
 /** Changes of rows: reduced to one per key, and split into `data` and `overflow`. Pure. */
-import { BsonType } from "../../bson/bson.ts";
+import { documentValue } from "../../bson/bson.ts";
 import { rowKeyOf, type ShardKey } from "../../key/document_key.ts";
-import { UnstorableError } from "../../util/errors.ts";
+import { ifStorable, UnstorableError } from "../../util/errors.ts";
 import { jsonOfBytes } from "../../util/json_writer.ts";
 import { jsonOf } from "../../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../../mapping/column_tree.ts";
@@ -183,12 +183,5 @@ function shadowsIn(document: Uint8Array, shadows: NonNullable<TargetTable["shado
 }
 
 /** Whether a row can store the document. */
-export function isStorable(document: Uint8Array): boolean {
-  try {
-    jsonOf({ type: BsonType.document, bytes: document, offset: 0, length: document.length });
-    return true;
-  } catch (error) {
-    if (error instanceof UnstorableError) return false;
-    throw error;
-  }
-}
+export const isStorable = (document: Uint8Array): boolean =>
+  ifStorable(() => jsonOf(documentValue(document))) !== undefined;

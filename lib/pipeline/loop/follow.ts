@@ -96,15 +96,10 @@ export async function withStream(
 }
 
 /** That this is another deployment; undefined if it is the same. */
-async function otherDeployment(deps: LoopDeps): Promise<OtherDeploymentError | undefined> {
-  try {
-    await checkOriginNow(deps);
-    return undefined;
-  } catch (error) {
-    if (error instanceof OtherDeploymentError) return error;
-    throw error;
-  }
-}
+const otherDeployment = (deps: LoopDeps): Promise<OtherDeploymentError | void> =>
+  checkOriginNow(deps).catch((error) =>
+    error instanceof OtherDeploymentError ? error : Promise.reject(error)
+  );
 
 /** @returns the snapshot that replaces the changes which MongoDB no longer has */
 async function snapshotAfterLoss(

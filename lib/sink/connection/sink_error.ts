@@ -2,6 +2,7 @@
  * The sink's errors. The code decides what went wrong. A message is read only if the code is unspecific, and only its
  * beginning: the rest may quote names and values of users.
  */
+import { undefinedIf } from "../../util/errors.ts";
 
 export type SinkErrorKind =
   /** No connection, or it broke. */
@@ -240,4 +241,8 @@ export const isUnknownRelation = (error: unknown): boolean =>
 
 /** The result; undefined if a relation does not exist. */
 export const ifExists = <T>(work: Promise<T>): Promise<T | undefined> =>
-  work.catch((error) => isUnknownRelation(error) ? undefined : Promise.reject(error));
+  work.catch(undefinedIf(isUnknownRelation));
+
+/** For `catch()`: turns errors of these kinds into undefined. @throws all others */
+export const unlessKind = (...kinds: readonly SinkErrorKind[]) =>
+  undefinedIf((error) => isSinkError(error, ...kinds));

@@ -4,7 +4,7 @@
  */
 import { bytesJson, documentOfExtendedJson, extendedJson } from "../../bson/bson.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import { messageOf } from "../../util/errors.ts";
+import { messageOf, undefinedIf } from "../../util/errors.ts";
 import { grouped } from "../../util/grouped.ts";
 import { jsonBytes } from "../../util/json_writer.ts";
 import type { Parameter, Result, Transport } from "../connection/transport.ts";
@@ -187,13 +187,9 @@ export class DeadLetters extends StreamRows {
       `FROM UNNEST(${lists}) AS l (oid, document, error))`;
     const oids = rows.map(({ oid }) => oid);
     const documents = { json: rows.map(({ document }) => document === null ? null : jsonBytes(document)) };
-    try {
-      const { count } = await this.#insert(values, [oids, documents, rows.map(({ error }) => error)]);
-      return count === rows.length;
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      return false;
-    }
+    const inserted = await this.#insert(values, [oids, documents, rows.map(({ error }) => error)])
+      .catch(undefinedIf(isRefusal));
+    return inserted?.count === rows.length;
   }
 
   /** CrateDB cannot overwrite a dead letter that it cannot read: deletes it first. */

@@ -3,7 +3,7 @@
  * the view `{table}_live`: the rows that are not marked as deleted.
  */
 import type { DefinedColumn } from "./show_create_table.ts";
-import { isSinkError } from "../connection/sink_error.ts";
+import { unlessKind } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 
@@ -44,9 +44,8 @@ export async function createLiveView(transport: Transport, table: TableName): Pr
   if (await isLiveView(transport, table)) return true;
   // CrateDB 6 replaces a table by CREATE OR REPLACE VIEW, with its rows.
   const create = `CREATE VIEW ${quoteTable(liveViewOf(table))} AS`;
-  await transport.query(`${create} SELECT * FROM ${quoteTable(table)} WHERE ${IS_LIVE}`).catch((error) => {
-    if (!isSinkError(error, "exists")) throw error;
-  });
+  const select = `SELECT * FROM ${quoteTable(table)} WHERE ${IS_LIVE}`;
+  await transport.query(`${create} ${select}`).catch(unlessKind("exists"));
   return await isLiveView(transport, table);
 }
 

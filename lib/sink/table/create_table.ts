@@ -1,5 +1,5 @@
 /** Creates missing tables and schemas. How many shards a new table gets if its settings name no number. */
-import { isSinkError } from "../connection/sink_error.ts";
+import { unlessKind } from "../connection/sink_error.ts";
 import { queryNumber, type Transport } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 
@@ -14,10 +14,8 @@ export async function createTable(transport: Transport, table: TableName, defini
 }
 
 async function create(transport: Transport, statement: string): Promise<void> {
-  await transport.query(statement).catch((error) => {
-    // If two processes create the same at the same moment, PostgreSQL refuses one of them. It exists by then.
-    if (!isSinkError(error, "exists")) throw error;
-  });
+  // If two processes create the same at the same moment, PostgreSQL refuses one of them. It exists by then.
+  await transport.query(statement).catch(unlessKind("exists"));
 }
 
 export async function tableExists(transport: Transport, { schema, name }: TableName): Promise<boolean> {
@@ -34,11 +32,7 @@ export async function shardsFor(
   bytesOf: () => number | undefined | Promise<number | undefined>,
 ): Promise<number | undefined> {
   if (transport.dialect.isJsonb || (await bytesOf() ?? Infinity) >= SMALL_BYTES) return undefined;
-  try {
-    return await queryNumber(transport, "SELECT count(*) FROM sys.nodes") || undefined;
-  } catch (error) {
-    // The user may not read it.
-    if (isSinkError(error, "privilege", "unknown relation", "unknown schema")) return undefined;
-    throw error;
-  }
+  const nodes = queryNumber(transport, "SELECT count(*) FROM sys.nodes");
+  // The user may not read it.
+  return await nodes.catch(unlessKind("privilege", "unknown relation", "unknown schema")) || undefined;
 }

@@ -9,7 +9,7 @@ import { rowStatements } from "./row_statements.ts";
 import type { DeletedRow, Row, RowKey } from "./row.ts";
 import type { TargetTable } from "./target_table.ts";
 import { type RefusedRow, Upserts } from "./upserts.ts";
-import { isSinkError } from "../connection/sink_error.ts";
+import { isSinkError, unlessKind } from "../connection/sink_error.ts";
 import {
   type Parameter,
   refreshTable,
@@ -36,11 +36,6 @@ const bytesOf = (item: Row | RowKey | string): number =>
 
 const valuesOf = ({ data, overflow, cdc, shadows = {} }: Row): number =>
   [data, overflow, cdc, ...Object.values(shadows)].reduce((sum, each) => sum + (each?.length ?? 0), 0);
-
-/** @throws the error if it is another one than that of a table in a snapshot of CrateDB */
-function unlessBackup(error: unknown): undefined {
-  if (!isSinkError(error, "backup running")) throw error;
-}
 
 const UNLIMITED = new Semaphore(Infinity);
 
@@ -191,12 +186,12 @@ export class Writer {
   async deletePartsBefore(time: number): Promise<boolean | undefined> {
     const sql = `DELETE FROM ${quoteTable(this.table)} WHERE part < $1 AND part <> 0`;
     const done = this.transport.query(sql, [time], { writes: true }).then(({ count }) => count !== 0);
-    return await done.catch(unlessBackup);
+    return await done.catch(unlessKind("backup running"));
   }
 
   async truncate(): Promise<void> {
     await this.#changeAll(this.#sql.deleteAll).catch(async (error) => {
-      unlessBackup(error);
+      unlessKind("backup running")(error);
       // The other statement drops partitions.
       await this.#changeAll(`${this.#sql.deleteAll} WHERE length(oid) >= 0`);
     });
