@@ -4,16 +4,9 @@ import { quoteTable } from "../sql/names.ts";
 
 const KINDS = {
   info: [
-    ...[
-      "started",
-      "stopped",
-      "snapshot_started",
-      "snapshot_done",
-      "columns_added",
-      "columns_widened",
-    ] as const,
-    ...["collection_recovered", "lag_normal", "verify_equal", "verify_changing"] as const,
-    ...["request_started", "request_done"] as const,
+    ...["started", "stopped", "snapshot_started", "snapshot_done", "columns_added"] as const,
+    ...["columns_widened", "collection_recovered", "lag_normal", "verify_equal"] as const,
+    ...["verify_changing", "request_started", "request_done"] as const,
   ],
   warning: ["takeover", "dead_letters", "lag_high", "oplog_low", "request_failed"],
   error: ["failed", "history_lost", "collection_failed", "verify_different"],
