@@ -35,7 +35,8 @@ export class Collections {
   readonly #opener: CollectionOpener;
   readonly #drops: Drops;
   #putOffTriedAt = 0;
-  #counts = NO_COUNTS;
+  /** Rows of all tables since the start, also of closed ones. */
+  counts: Counts = NO_COUNTS;
 
   constructor(transports: Transports, private readonly options: CollectionsOptions) {
     const { names: { stream, metadataSchema: schema } } = options;
@@ -55,11 +56,6 @@ export class Collections {
     });
     this.states = new CollectionStates({ ...options, saved, opener: this.#opener });
     this.#drops = new Drops({ ...options, transports, owners, saved, states: this.states });
-  }
-
-  /** Rows of all tables since the start, also of closed ones. */
-  get counts(): Counts {
-    return this.#counts;
   }
 
   /** Collections whose changes are skipped. Each needs a snapshot: save that with the position. */
@@ -264,7 +260,7 @@ export class Collections {
   }
 
   #onWritten({ namespace, ...counts }: TableWrite): void {
-    this.#counts = sumOf(this.#counts, counts);
+    this.counts = sumOf(this.counts, counts);
     this.states.count(namespace, { rows: counts.upserts + counts.deletes });
   }
 

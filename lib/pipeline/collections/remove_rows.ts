@@ -6,7 +6,7 @@ import type { Partitioning } from "./row_changes.ts";
 import type { Writer } from "../../sink/table/writer.ts";
 import type { Logger } from "../../util/log.ts";
 
-interface RemoveDeps extends CdcDeps {
+export interface RemoveDeps extends CdcDeps {
   readonly writer: Pick<Writer, "drop" | "markAll" | "truncate" | "deletePartsBefore">;
   readonly settings: Pick<CollectionSettings, "onDrop" | "deletes">;
   readonly partitioning?: Partitioning | undefined;

@@ -148,7 +148,7 @@ export interface Place {
   readonly shardKey: ShardKey;
 }
 
-interface MovingDeps extends Place {
+export interface MovingDeps extends Place {
   readonly settings: Pick<CollectionSettings, "deletes" | "onDrop">;
   /** Whether the table has the rows of all documents, and no stale ones. @default {yes} */
   readonly isFollowing?: (() => boolean) | undefined;

@@ -7,19 +7,18 @@ import type { DeadLetters } from "../../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
 import { type Writer, writeRows } from "../../sink/table/writer.ts";
 import type { LookedUp } from "../../source/documents/chunk.ts";
-import type { Logger } from "../../util/log.ts";
 import type { MemoryBudget } from "../../util/garbage.ts";
 import { ReadWriteLock } from "../../util/concurrency.ts";
 import { cut } from "../../util/text.ts";
-import { type CdcDeps, cdcOfChanges, type Origin, type Reading } from "./cdc_of_changes.ts";
+import { cdcOfChanges, type Origin, type Reading } from "./cdc_of_changes.ts";
 import { type DeadLetterLimit, fittingLetters } from "./dead_letters.ts";
-import { expiryOf, removeRows } from "./remove_rows.ts";
+import { expiryOf, type RemoveDeps, removeRows } from "./remove_rows.ts";
 import {
   coalesce,
   isDelete,
   isStorable,
   mayHaveMoved,
-  type Partitioning,
+  type MovingDeps,
   placeOf,
   type RowChange,
   type Split,
@@ -29,24 +28,17 @@ import type { Emit } from "../status/events.ts";
 import type { CollectionSettings } from "../settings.ts";
 import { type Stage, timed } from "../status/stages.ts";
 
-export interface TableApplierDeps extends CdcDeps {
+export interface TableApplierDeps extends RemoveDeps, MovingDeps {
   readonly namespace: Namespace;
   readonly columns: ColumnPolicy;
   readonly writer: Pick<Writer, keyof Writer>;
-  /** @default {one part} */
-  readonly partitioning?: Partitioning | undefined;
   readonly deadLetters: Pick<DeadLetters, "keys" | "among" | "read" | "add" | "resolve" | "clear">;
   /** The limit of all tables. */
   readonly deadLetterLimit: Pick<DeadLetterLimit, "check" | "count">;
   readonly settings: Pick<CollectionSettings, "onDrop" | "omit" | "deletes">;
   /** Those of these keys that this relay writes. */
   readonly ownKeys: (oids: readonly string[]) => Promise<readonly string[]>;
-  /** The fields beside `_id` that name a row. */
-  readonly shardKey: ShardKey;
-  /** Whether the table has the rows of all documents, and no stale ones. @default {yes} */
-  readonly isFollowing?: () => boolean;
   readonly garbage: MemoryBudget["garbage"];
-  readonly log: Logger;
   readonly emit: Emit;
 }
 
