@@ -14,7 +14,6 @@ const LISTED = 20;
 const NOT_DONE = 1;
 const TIMED_OUT = 4;
 
-/** Returns the exit code. */
 export async function runCtl(
   settings: ReturnType<typeof ctlConfig>,
   { signal, print }: Pick<CommandContext, "signal" | "print">,

@@ -13,7 +13,6 @@ const NOT_WELL = 4;
 /** A table exists, and does not fit. */
 const CONFLICT = 3;
 
-/** Returns the exit code. */
 export async function runCheck(
   { relay, failOn, output, name, ...context }: ReturnType<typeof checkConfig> & {
     /** Of the stream in its file. */
@@ -32,7 +31,6 @@ export async function runCheck(
   return findings.some(({ level }) => level === "wrong" || level === failOn) ? NOT_WELL : 0;
 }
 
-/** Returns the exit code. */
 export async function runPlan(
   settings: ReturnType<typeof planConfig>,
   { signal, print }: RunContext,

@@ -25,7 +25,6 @@ interface WatchersOptions extends Pick<MonitorOptions, "maxLag" | "log" | "strea
   /** The CrateDB of a stream, by its name. */
   readonly sinkOf: (name: string) => SinkAddress;
   readonly listen: MonitorOptions["listen"] | undefined;
-  /** Receivers of events. */
   readonly hooks: readonly Hook[];
   /** Deno exports traces with `OTEL_DENO=true`. */
   readonly env: Environment | undefined;
@@ -113,7 +112,6 @@ export class PageSource implements AsyncDisposable {
     return known.collections.get(stream) ?? [];
   };
 
-  /** Adds a request to the control table of a stream. */
   readonly ask: Control["ask"] = async (request, { name, followed }) => {
     const requests = new ControlRequests(await this.#transport(this.sinkOf(name)), followed);
     return (await requests.add(request)).id;

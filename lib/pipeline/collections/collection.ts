@@ -19,14 +19,12 @@ const PLANNING: readonly StateChange["what"][] = ["snapshot planned", "resumed",
 
 export interface CollectionDeps {
   readonly opener: Pick<CollectionOpener, "tableOf" | "open" | "release">;
-  /** Called after each change of the state. */
   readonly onChange: (collection: Collection, before: CollectionState) => void;
   readonly clock: Pick<Clock, "now">;
 }
 
 export class Collection {
   readonly namespace: Namespace;
-  /** The namespace as text. */
   readonly name: string;
   readonly table: TableName;
   /** Documents that its last snapshot has read. */
@@ -39,7 +37,6 @@ export class Collection {
   retryAt = Infinity;
   /** When it got into its state, in milliseconds since 1970. */
   since: number;
-  /** The table while it is open. */
   opened: OpenTable | undefined;
   #state: CollectionState = { name: "waiting" };
   #needsSnapshot = false;
@@ -56,7 +53,6 @@ export class Collection {
     return this.#state;
   }
 
-  /** Whether its changes are skipped. */
   get isSkipped(): boolean {
     return isSkipped(this.#state);
   }

@@ -169,7 +169,6 @@ export class Collections {
     });
   }
 
-  /** Makes written rows visible to queries. */
   async refresh(): Promise<void> {
     const dirty = this.states.all.filter(({ opened }) => opened?.applier.dirty).toArray();
     await concurrently(dirty, TABLES_AT_ONCE, async ({ namespace, opened }) => {

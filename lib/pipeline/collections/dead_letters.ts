@@ -6,7 +6,6 @@ import type { StoredLetter } from "../../sink/metadata/dead_letters.ts";
 
 /** The result of one write of a table. */
 export interface WriteOutcome {
-  /** Rows that were written. */
   readonly written: number;
   /** Documents that cannot be stored, with the errors. */
   readonly letters: readonly { readonly oid: string; readonly error: string }[];

@@ -35,7 +35,6 @@ export interface RowChange {
   readonly before?: RowChange | undefined;
 }
 
-/** How the rows of a table are divided. */
 export interface Partitioning extends PartitionBy {
   /** The first partition that is kept. @default {all are} */
   readonly firstKept?: () => number;
@@ -69,7 +68,6 @@ export const isDelete = ({ document, refusal }: RowChange): boolean =>
 
 /** Documents split for one version of the columns. */
 export interface Split {
-  /** The version of the columns. */
   readonly version: number;
   readonly rows: Row[];
   readonly letters: DeadLetter[];
@@ -182,6 +180,5 @@ function shadowsIn(document: Uint8Array, shadows: NonNullable<TargetTable["shado
   };
 }
 
-/** Whether a row can store the document. */
 export const isStorable = (document: Uint8Array): boolean =>
   ifStorable(() => jsonOf(documentValue(document))) !== undefined;

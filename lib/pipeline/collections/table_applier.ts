@@ -64,7 +64,6 @@ export class TableApplier {
   readonly retryFitting: ReturnType<typeof fittingLetters>;
   /** Shared by writes, exclusive for changes of columns. */
   readonly #lock = new ReadWriteLock();
-  /** Whether dead letters are being retried. */
   #isReplaying = false;
 
   constructor(private readonly deps: TableApplierDeps) {
@@ -161,7 +160,6 @@ export class TableApplier {
     return this.deps.writer.keys(size, { areLive: this.deps.settings.deletes === "soft" });
   }
 
-  /** Makes written rows visible to queries. */
   async refresh(): Promise<void> {
     const before = this.dirty;
     // Rows that are written during the refresh may need another one.

@@ -60,7 +60,6 @@ export function eventRecorder({ stream, status, clock, emit }: {
   let isLate = false;
   let isOplogLow = false;
   const failed = new Set<string>();
-  /** Requests that run. */
   const running = new Set<string>();
   const counts = new Map<string, { kind: keyof typeof COUNTED; collection: string; count: number }>();
   let countsDue = -Infinity;

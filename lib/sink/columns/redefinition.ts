@@ -5,13 +5,11 @@ import type { TableName } from "../sql/names.ts";
 import type { Row, RowKey } from "../table/row.ts";
 import type { TableDesign } from "../table/table_design.ts";
 
-/** A row as it is read from the old table. */
 export interface OldRow extends StoredRow, RowKey {
   /** JSON of the column `cdc`. */
   readonly cdc: string | null;
 }
 
-/** Another definition of a table, and what its rows become. */
 export interface Redefinition {
   /** The statement that creates the new table under a name. */
   readonly create: (table: TableName) => string;

@@ -64,7 +64,6 @@ export class TableSchema {
   #limit = limitOf("");
   /** Increases each time the columns turn out to have changed. */
   version = 0;
-  /** The columns below `data`. */
   columns: Column = objectColumn();
   /** The limit that the columns have reached, as in the definition; undefined below the limit. */
   #reached: string | undefined;

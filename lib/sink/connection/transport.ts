@@ -47,7 +47,6 @@ export interface Transport extends AsyncDisposable {
   query(...statement: Parameters<Query>): ReturnType<Query>;
 }
 
-/** A transport around another one. */
 export const wrapped = (transport: Transport, query: Query): Transport => ({
   dialect: transport.dialect,
   query,

@@ -38,7 +38,6 @@ export type StoredLetter =
   | { readonly oid: string; readonly document: Uint8Array }
   | { readonly oid: string; readonly unreadable: string };
 
-/** A dead letter as it is listed. */
 export interface ListedLetter {
   readonly oid: string;
   readonly error: string;
@@ -64,7 +63,6 @@ const WRITES = { writes: true };
 export class DeadLetters extends StreamRows {
   /** Keys with dead letters; undefined if they are too many, or were not read. */
   #known: Set<string> | undefined;
-  /** The condition for keys. */
   readonly #areKeys: string;
 
   constructor(transport: Transport, stream: StreamName) {

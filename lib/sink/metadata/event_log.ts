@@ -15,7 +15,6 @@ const KINDS = {
 export type Severity = keyof typeof KINDS;
 export type EventKind = typeof KINDS[Severity][number];
 
-/** How severe each kind of events is. */
 export const EVENT_KINDS = Object.fromEntries(
   Object.entries(KINDS).flatMap(([severity, kinds]) => kinds.map((kind) => [kind, severity])),
 ) as Readonly<Record<EventKind, Severity>>;

@@ -13,7 +13,6 @@ const MAX_COLLECTIONS = 1_000_000;
 /** Collections of one statement. */
 const PAGE = 1_000;
 
-/** A collection as it was found. */
 export interface SavedCollection extends Namespace {
   /** The table that has or had rows of it; undefined for none. */
   readonly table: TableName | undefined;
@@ -95,7 +94,6 @@ export class SavedCollections extends StreamRows {
     (await this.#own)?.delete(namespaceText({ database, collection }));
   }
 
-  /** The collections of the stream. */
   async list(): Promise<SavedCollection[]> {
     return [...(await this.#rows()).values()];
   }

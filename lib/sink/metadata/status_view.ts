@@ -26,7 +26,6 @@ export const STATUS_COLUMNS = {
   version: "TEXT",
 } as const satisfies Readonly<Record<string, ColumnType>>;
 
-/** The column with the time of the last report. */
 export const REPORTED_AT = "reported_at";
 
 /** A relay that is alive reports at least this often, in milliseconds. */

@@ -35,7 +35,6 @@ const PART_COLUMNS: Readonly<Record<PartType, string>> = {
   text: '"part" TEXT',
 };
 
-/** The shadow columns of a design. */
 export const shadowsOf = (types: DesignedTypes = {}): Readonly<Partial<Record<Shadow, Column>>> =>
   Object.fromEntries(SHADOWS.flatMap((name) => types[name] ? [[name, types[name]]] : []));
 
@@ -103,7 +102,6 @@ export function settingsIn(definition: string): TableSettings {
   );
 }
 
-/** The number of shards of a table that exists. */
 export function shardsIn(definition: string): number | undefined {
   const [, shards] = /^CLUSTERED .*INTO (\d+) SHARDS/m.exec(definition) ?? [];
   return shards === undefined ? undefined : Number(shards);

@@ -101,7 +101,6 @@ export class Writer {
     await this.refresh();
   }
 
-  /** Rows of these keys. */
   async #select(sql: string, rows: readonly RowKey[]): Promise<readonly string[][]> {
     const found: string[][] = [];
     for (const chunk of this.#parts(rows.map(({ oid }) => oid))) {

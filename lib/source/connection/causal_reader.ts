@@ -247,7 +247,6 @@ export async function killCursor(db: Db, collection: string, cursorId: bigint): 
   await db.command(command, { signal: AbortSignal.timeout(KILL_CURSOR_TIMEOUT_MS) }).catch(() => {});
 }
 
-/** A reply with documents. */
 interface CursorReply {
   readonly cursorId: bigint;
   readonly collection: string;

@@ -100,7 +100,6 @@ export class RoutedSession implements AsyncDisposable {
     return this.#current.session.operationTime;
   }
 
-  /** Later reads return nothing older than this time. */
   after({ operationTime, clusterTime }: TimeOfCluster): void {
     const { session } = this.#current;
     // Some services do not sign their time, and the driver refuses an unsigned one.

@@ -13,7 +13,6 @@ import { type Chunk, isThere } from "./chunk.ts";
 import { lookUp } from "./look_up.ts";
 import { type CollectionPages, KEY } from "./pages.ts";
 
-/** The place at which a read resumes. */
 export interface RecordPosition {
   /** The process of the server, and the number of changes of its state. */
   readonly server: string;
