@@ -57,18 +57,8 @@ export async function openWatchers(
       const progress = closing.use(snapshotProgress(display)).listen;
       const summary = summaryListener({ log, status: stream.status, clock });
       const monitored: Listener = (event) => monitor?.listen(event, stream);
-      return {
-        emit: emitter(
-          logListener(log),
-          more,
-          progress,
-          summary,
-          monitored,
-          told.listen,
-          listen,
-        ),
-        trace,
-      };
+      const listeners = [logListener(log), more, progress, summary, monitored, told.listen, listen];
+      return { emit: emitter(...listeners), trace };
     },
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

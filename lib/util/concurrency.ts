@@ -8,21 +8,13 @@ export async function concurrently<T, R>(
   work: (item: T) => Promise<R>,
 ): Promise<R[]> {
   const results: R[] = [];
-  const failures: unknown[] = [];
   const queue = Iterator.from(items);
   let index = 0;
-  const lane = async () => {
-    for (let next = queue.next(); !next.done && failures.length === 0; next = queue.next()) {
-      const at = index++;
-      try {
-        results[at] = await work(next.value);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: limit }, lane));
-  if (failures.length > 0) throw failures[0];
+  await inParallel(limit, () => {
+    const { value, done } = queue.next();
+    const at = index++;
+    return done ? undefined : async () => void (results[at] = await work(value));
+  });
   return results;
 }
 

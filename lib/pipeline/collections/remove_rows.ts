@@ -31,9 +31,7 @@ export async function removeRows(deps: RemoveDeps): Promise<boolean> {
 }
 
 /** @returns a function that drops the partitions that have expired since its last call */
-export function expiryOf(
-  { partitioning, writer, table, log }: RemoveDeps,
-): () => Promise<void> {
+export function expiryOf({ partitioning, writer, table, log }: RemoveDeps): () => Promise<void> {
   let kept = -Infinity;
   return async () => {
     const firstKept = partitioning?.firstKept?.() ?? -Infinity;

@@ -222,12 +222,9 @@ export class TableApplier {
     const collection = namespaceText(namespace);
     // A retry that fails adds no dead letter.
     const added = this.#isReplaying ? [] : letters;
-    for (const { oid, error } of added) {
-      log.warn("A document went to the dead letters", {
-        oid,
-        collection,
-        error: cut(error, MAX_ERROR_CHARACTERS),
-      });
+    for (const { oid, error: text } of added) {
+      const error = cut(text, MAX_ERROR_CHARACTERS);
+      log.warn("A document went to the dead letters", { oid, collection, error });
     }
     this.dirty = true;
     const counts = { upserts: written, deletes: deleted.length - refused.length, deadLetters: added.length };

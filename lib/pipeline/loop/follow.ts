@@ -42,10 +42,7 @@ export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
       position: stream,
     });
     try {
-      return await withStream(
-        (left) => open(from, left),
-        (batches) => replicate(batches, snapshot, watched),
-      );
+      return await withStream((left) => open(from, left), (batches) => replicate(batches, snapshot, watched));
     } catch (error) {
       if (!isHistoryLost(error)) throw error;
       if (from instanceof BSON.Timestamp && position.state.token === null) throw startTooEarly(from, error);
@@ -142,9 +139,7 @@ export function snapshotBreaker(clock: Pick<Clock, "monotonic">) {
   let inARow = 0;
   let done: { readonly at: number; readonly took: number } | undefined;
   return {
-    listen: on({
-      snapshotDone: ({ seconds }) => done = { at: clock.monotonic(), took: seconds * 1_000 },
-    }),
+    listen: on({ snapshotDone: ({ seconds }) => done = { at: clock.monotonic(), took: seconds * 1_000 } }),
     /** Call it before the snapshot that replaces lost history. */
     historyLost(): void {
       if (done && clock.monotonic() - done.at > done.took) inARow = 0;

@@ -15,7 +15,16 @@ import type { CountingTransport } from "../connection/lost_writes.ts";
 import { abortable, fenced } from "../connection/wrappers.ts";
 import { LeaseLostError } from "../metadata/lease.ts";
 import { prepareTable } from "../metadata/metadata_tables.ts";
-import { TableLock } from "../metadata/table_lock.ts";
+import {
+  checkBackup,
+  copyGrants,
+  copyRows,
+  countRows,
+  lastWrites,
+  RebuildError,
+  type Redefinition,
+  TableLock,
+} from "./rebuild_steps.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { tableExists } from "../table/create_table.ts";
 import { scanTable, selectPart } from "../table/row_reader.ts";
@@ -25,8 +34,6 @@ import { definedColumns } from "../table/show_create_table.ts";
 import { existingTable, type TargetTable } from "../table/target_table.ts";
 import { Writer, type WriterOptions, writeRows } from "../table/writer.ts";
 import { columnTree } from "../table/column_definition.ts";
-import { checkBackup, copyGrants, copyRows, countRows, lastWrites, RebuildError } from "./rebuild_steps.ts";
-import type { Redefinition } from "./redefinition.ts";
 import type { TableSchema } from "./table_schema.ts";
 
 /** `patient` waits for a sink that is away, and checks the stream's lease before each statement; `raw` fails at once. */

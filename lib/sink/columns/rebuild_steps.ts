@@ -1,10 +1,79 @@
-/** The steps of a rebuild before the swap: copies rows, and asks for running backups, operations in progress and grants. */
+/**
+ * The parts of a rebuild: what becomes of a table, its lock, the copy of its rows, and what the server is asked before a
+ * swap: running backups, operations in progress, grants.
+ */
 import { type Clock, waitAtMost } from "../../util/clock.ts";
-import { isAnswerLost, SinkError } from "../connection/sink_error.ts";
+import { ifExists, isAnswerLost, SinkError } from "../connection/sink_error.ts";
 import { queryNumber, refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import type { Logger } from "../../util/log.ts";
 import { StatementMark } from "../connection/lost_writes.ts";
+import { Lease, type LeaseOptions } from "../metadata/lease.ts";
+import type { Column } from "../../mapping/column_tree.ts";
+import type { StoredRow } from "../../mapping/split_document.ts";
+import type { Row, RowKey } from "../table/row.ts";
+import type { TableDesign } from "../table/table_design.ts";
+
+/** As it is read. */
+export interface OldRow extends StoredRow, RowKey {
+  /** JSON of the column `cdc`. */
+  readonly cdc: string | null;
+}
+
+/** Another definition of a table, and what its rows become. */
+export interface Redefinition {
+  /** The statement that creates the new table under a name. */
+  readonly create: (table: TableName) => string;
+  /** The design of the new table if all rows are written again. Without it, rows are copied, and some are changed then. */
+  readonly design?: TableDesign;
+  /** SQL condition for the rows that may change, or that the new table has. */
+  readonly rows: string;
+  /** A row of the old table in the new one, which has these columns; undefined if it does not change, or is left out. */
+  readonly changed: (row: OldRow, columns: Column) => Row | undefined;
+  /** Is called after the swap, with the milliseconds that the rebuild has taken. */
+  readonly onDone: (ms: number) => void;
+}
+
+const TABLE = "cdc_lock";
+
+/** The lock of a table during a rebuild. Its row in `cdc_lock` names the work table, for the cleanup after a crash. */
+export class TableLock extends Lease<"work_table"> {
+  /** Takes the lock of a table unless a live relay holds it. `cdc_lock` must exist. */
+  static async tryAcquire(
+    transport: Transport,
+    table: TableName,
+    { lease, clock }: Pick<LeaseOptions<"work_table">, "lease" | "clock">,
+  ): Promise<TableLock | undefined> {
+    const lock = new TableLock(transport, {
+      table: { schema: table.schema, name: TABLE },
+      keyColumn: "table_name",
+      key: table.name,
+      columns: ["work_table"],
+      lease,
+      clock,
+      holds: `rebuilds ${quoteTable(table)}`,
+      takesOver: `has taken over the rebuilding of ${quoteTable(table)}`,
+    });
+    return await lock.tryAcquire() ? lock : undefined;
+  }
+
+  /** Whether a rebuild of the table is running or was interrupted. */
+  static async isAtWork(transport: Transport, { schema, name }: TableName): Promise<boolean> {
+    const locks = quoteTable({ schema, name: TABLE });
+    const sql = `SELECT 1 FROM ${locks} WHERE table_name = $1 AND work_table IS NOT NULL`;
+    const found = await ifExists(transport.query(sql, [name], { mayBeDropped: true }));
+    return found !== undefined && found.rows.length > 0;
+  }
+
+  get workTable(): TableName | null {
+    const { work_table: name } = this.values;
+    return name === null ? null : { schema: this.options.table.schema, name };
+  }
+
+  setWorkTable(table: TableName | null): Promise<void> {
+    return this.save({ work_table: table?.name ?? null });
+  }
+}
 
 /** An expected failure of a rebuild. */
 export class RebuildError extends Error {

@@ -24,7 +24,7 @@ import { type DefinedColumn, definedColumns } from "../table/show_create_table.t
 import { settingsIn, shadowsOf, shardsIn, tableDefinition, type TableDesign } from "../table/table_design.ts";
 import type { TargetTable } from "../table/target_table.ts";
 import { UnusableTableError } from "../table/unusable_table.ts";
-import type { Redefinition } from "./redefinition.ts";
+import type { Redefinition } from "./rebuild_steps.ts";
 
 export interface Redesign {
   readonly design: TableDesign;

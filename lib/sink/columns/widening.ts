@@ -8,8 +8,7 @@ import { queryNumber } from "../connection/transport.ts";
 import { quoteTable, subscript } from "../sql/names.ts";
 import { redefined } from "../table/show_create_table.ts";
 import { Rebuilder, type RebuildOptions, type Transports } from "./rebuild.ts";
-import { isBackupRunning } from "./rebuild_steps.ts";
-import type { Redefinition } from "./redefinition.ts";
+import { isBackupRunning, type Redefinition } from "./rebuild_steps.ts";
 
 export interface WideningOptions extends RebuildOptions {
   readonly widen: "on" | "off";
@@ -97,14 +96,11 @@ export class Widening {
   }
 
   #keep(paths: readonly ColumnPath[], reason: string): undefined {
-    const table = quoteTable(this.options.table);
+    const { log, table } = this.options;
     for (const column of paths.map(subscript)) {
       this.#kept.add(column);
-      this.options.log.warn("A column cannot store fractions; they go to overflow", {
-        table,
-        column,
-        reason,
-      });
+      const fields = { table: quoteTable(table), column, reason };
+      log.warn("A column cannot store fractions; they go to overflow", fields);
     }
   }
 

@@ -5,8 +5,7 @@ import { joined } from "../../bson/build.ts";
 import { jsonOfBytes } from "../../util/json_writer.ts";
 import { SinkError, sinkErrorKind } from "./sink_error.ts";
 import { CRATEDB } from "../sql/dialect.ts";
-import { Poster, type Response } from "./post.ts";
-import { proxyTo } from "./proxy.ts";
+import { Poster, proxyTo, type Response } from "./post.ts";
 import {
   type JsonArray,
   type Parameter,

@@ -198,14 +198,9 @@ const RETRYABLE: readonly SinkErrorKind[] = ["unavailable", "overloaded", "unrea
 /** Whether an error of the sink passes while the caller waits. */
 export const isRetryable = (error: unknown): boolean => isSinkError(error, ...RETRYABLE);
 
-/** Kinds of errors that a row can cause: its values, its size, a column that it needs, or a constraint. */
-const ROW_ERRORS: readonly SinkErrorKind[] = [
-  "refused",
-  "too large",
-  "too many columns",
-  "exists",
-  "unspecific",
-];
+/** Kinds of errors that are about the row alone, and that a row can cause: its values, its size, a column that it needs. */
+export const ROW_KINDS: readonly SinkErrorKind[] = ["refused", "too large", "too many columns"];
+const ROW_ERRORS: readonly SinkErrorKind[] = [...ROW_KINDS, "exists", "unspecific"];
 const SERVER_ERRORS: readonly SinkErrorKind[] = [...RETRYABLE, "tls", "foreign server"];
 
 /** What may be at fault if a write fails. @example IN: too large → OUT: row; IN: privilege → OUT: table */

@@ -51,28 +51,21 @@ export const indexText = ({ name, columns, analyzer }: FulltextIndex): string =>
  * @throws UnusableTableError if the server has no partitions, types and indexes, or no column `cdc`
  */
 export function tableDefinition(
-  { name, isJsonb, dataDefinition, overflowDefinition }: Dialect,
+  { name, isJsonb, dataDefinition, overflowDefinition: overflow }: Dialect,
   { columns, partitionBy, shards, replicas, types, fulltext = [], with: further = {}, ...cdc }: TableDesign,
   data = types?.data ? typeText(types.data) : dataDefinition[columns],
 ): string {
   if (isJsonb && (partitionBy || types || fulltext.length > 0 || needsCdc(cdc))) {
     throw new UnusableTableError(
       `--partition-by, types and --deletes soft need CrateDB: the server is ${name}`,
-      {
-        hint: "Leave them out. --deletes keep is possible.",
-      },
+      { hint: "Leave them out. --deletes keep is possible." },
     );
   }
   const part = partitionBy && PART_COLUMNS[partTypeOf(partitionBy)];
   const shadows = Object.entries(shadowsOf(types)).map(([shadow, column]) =>
     `"${shadow}" ${typeText(column, { policy: "STRICT" })}`
   );
-  const own = [
-    `"data" ${data}`,
-    `"overflow" ${overflowDefinition}`,
-    ...shadows,
-    ...needsCdc(cdc) ? [CDC_COLUMN] : [],
-  ];
+  const own = [`"data" ${data}`, `"overflow" ${overflow}`, ...shadows, ...needsCdc(cdc) ? [CDC_COLUMN] : []];
   const lines = [
     ...part
       ? ['"oid" TEXT', part, ...own, 'PRIMARY KEY ("oid", "part")']

@@ -1,7 +1,7 @@
 /** Writes the rows of one statement, and finds those that the table refuses. */
 import { UserError } from "../../util/errors.ts";
 import { jsonBytes } from "../../util/json_writer.ts";
-import { faultOf, isSinkError, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
+import { faultOf, isSinkError, ROW_KINDS, SinkError, type SinkErrorKind } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable } from "../sql/names.ts";
 import { rowStatements } from "./row_statements.ts";
@@ -21,9 +21,6 @@ const NOTHING_LOST =
   "Nothing is lost: fix it, and start the relay again if it has ended; it resumes from the saved position.";
 
 const EMPTY = jsonBytes("{}");
-
-/** Kinds of errors that are about the row alone. */
-const ROW_KINDS: readonly SinkErrorKind[] = ["refused", "too large", "too many columns"];
 
 const isOfRow = (error: SinkError): boolean =>
   isSinkError(error, ...ROW_KINDS) && !UNREADABLE_COLUMN.test(error.message);
