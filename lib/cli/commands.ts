@@ -142,11 +142,8 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
     examples: ["", "--watch", "--database shop --max-lag 30s --json"],
     run: async (given, context) => {
       const [first, ...others] = await streamsOf(given);
-      const settings = [
-        statusConfig(first.given),
-        ...others.map(({ given }) => statusConfig(given)),
-      ] as const;
-      return await (await import("./run_status.ts")).runStatus(settings, context);
+      const all = [statusConfig(first.given), ...others.map(({ given }) => statusConfig(given))] as const;
+      return await (await import("./run_status.ts")).runStatus(all, context);
     },
   },
   "wait": {

@@ -21,11 +21,8 @@ export async function runCtl(
   const { verb, output } = settings;
   if (verb === "list") {
     const requests = await listRequests(settings, LISTED);
-    print(
-      output === "json"
-        ? JSON.stringify(requests.map(fieldsOf))
-        : listText(requests, terminalColumns() ?? Infinity),
-    );
+    const width = terminalColumns() ?? Infinity;
+    print(output === "json" ? JSON.stringify(requests.map(fieldsOf)) : listText(requests, width));
     return 0;
   }
   const { until, timeout, ...request } = settings;

@@ -23,11 +23,8 @@ export async function runCheck(
   const findings = await check(relay, { ...context, signal });
   const scope = `${relay.scope}`;
   const title = name === undefined ? scope : `${name}: ${scope}`;
-  print(
-    output === "json"
-      ? JSON.stringify({ stream: name, scope, findings })
-      : `${title}\n${checkText(findings)}`,
-  );
+  if (output === "json") print(JSON.stringify({ stream: name, scope, findings }));
+  else print(`${title}\n${checkText(findings)}`);
   return findings.some(({ level }) => level === "wrong" || level === failOn) ? NOT_WELL : 0;
 }
 

@@ -8,6 +8,7 @@ import type { MonitoredStream } from "../monitor/relay_metrics.ts";
 import { emitter, type FollowedStream, type Listener, type RelayEvent } from "../pipeline/status/events.ts";
 import { UNTRACED } from "../pipeline/status/stages.ts";
 import { type Clock, SYSTEM_CLOCK as clock } from "../util/clock.ts";
+import { shared } from "../util/concurrency.ts";
 import { runtimeOf, VERSION } from "../util/runtime.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import type { CommandContext } from "./command.ts";
@@ -108,11 +109,7 @@ export class PageSource implements AsyncDisposable {
   };
 
   #transport(sink: SinkAddress): Promise<Transport> {
-    const key = JSON.stringify(sink);
-    const opened = this.#transports.get(key) ?? this.open(sink);
-    this.#transports.set(key, opened);
-    opened.catch(() => this.#transports.delete(key));
-    return opened;
+    return shared(this.#transports, JSON.stringify(sink), () => this.open(sink));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -155,10 +155,8 @@ export class History {
     this.#samples.push([this.clock.now(), this.status.current.lag, this.rate]);
     if (this.#samples.length > SAMPLES) this.#samples.shift();
     const counts = new Map([...this.reading].map(([name, { documents }]) => [name, documents]));
-    this.#marks = [
-      ...this.#marks.slice(1 - MARKS),
-      { at: this.clock.monotonic(), counts: counts.set("", this.#rows) },
-    ];
+    const mark = { at: this.clock.monotonic(), counts: counts.set("", this.#rows) };
+    this.#marks = [...this.#marks.slice(1 - MARKS), mark];
   }
 
   /** Rows written per second, in the last 5 to 10 s. */

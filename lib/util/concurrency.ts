@@ -125,3 +125,11 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): P
     signal.removeEventListener("abort", onAbort);
   }
 }
+
+/** The value of a key, made at the first call. After a failure the next call makes it again. */
+export function shared<Value>(all: Map<string, Promise<Value>>, key: string, make: () => Promise<Value>) {
+  const made = all.get(key) ?? make();
+  all.set(key, made);
+  made.catch(() => all.delete(key));
+  return made;
+}

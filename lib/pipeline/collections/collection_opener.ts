@@ -207,10 +207,8 @@ async function checkParts(transport: Transport, table: OpenedTable, place: Place
   const sql = `SELECT ${columns} FROM ${quoteTable(table)} LIMIT ${CHECKED_ROWS}`;
   for (const [oid, part] of (await transport.query(sql)).rows) {
     if ([undefined, String(part)].includes(placeOf(String(oid), place).part)) continue;
-    throw unusableTable(table, [{
-      what: "its rows are in other partitions than --partition-by names",
-      isDesign: true,
-    }]);
+    const what = "its rows are in other partitions than --partition-by names";
+    throw unusableTable(table, [{ what, isDesign: true }]);
   }
 }
 

@@ -148,10 +148,8 @@ export function requestBody(
 ): Uint8Array {
   const stmt = Buffer.from(JSON.stringify(sql));
   if (!forEach) return joined([PART.start, stmt, PART.args, ...listOf(parameters), PART.end]);
-  const items = transposed(parameters).flatMap((
-    each,
-    at,
-  ) => [...at > 0 ? [PART.comma] : [], ...listOf(each)]);
+  const comma = (at: number) => at > 0 ? [PART.comma] : [];
+  const items = transposed(parameters).flatMap((each, at) => [...comma(at), ...listOf(each)]);
   return joined([PART.start, stmt, PART.bulkArgs, PART.open, ...items, PART.close, PART.end]);
 }
 

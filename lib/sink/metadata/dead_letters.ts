@@ -131,10 +131,8 @@ export class DeadLetters extends StreamRows {
         weightOf: ([, characters]) => Number(characters),
       });
       for (const group of groups) {
-        const { rows, unreadable } = await this.#selectReadable(
-          "document",
-          group.map(([oid]) => String(oid)),
-        );
+        const some = group.map(([oid]) => String(oid));
+        const { rows, unreadable } = await this.#selectReadable("document", some);
         yield [...rows.map(([oid, document]) => parsed(String(oid), String(document))), ...unreadable];
       }
     }

@@ -50,11 +50,8 @@ export class Upserts {
     const refused = written === 0 ? await this.#writeOne(first, isTrial) : [];
     const rest = written === 0 ? chunk.slice(1) : chunk;
     const middle = rest.length >> 1;
-    return [
-      ...refused,
-      ...await this.write(rest.slice(0, middle), true),
-      ...await this.write(rest.slice(middle), true),
-    ];
+    refused.push(...await this.write(rest.slice(0, middle), true));
+    return [...refused, ...await this.write(rest.slice(middle), true)];
   }
 
   /** @returns the number of rows written; 0 for an error that a row may have caused */
@@ -105,11 +102,7 @@ export class Upserts {
     const { oid } = row;
     try {
       const options = { writes: true, isTrial };
-      const { count } = await this.transport.query(
-        this.#sql.insertOne,
-        this.#sql.parameters([row]),
-        options,
-      );
+      const { count } = await this.transport.query(this.#sql.insertOne, this.#sql.parameters([row]), options);
       const error = `${this.transport.dialect.name} did not store the row and gave no reason`;
       return count === 1 ? [] : [{ oid, error, kind: "refused" }];
     } catch (error) {

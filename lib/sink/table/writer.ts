@@ -232,8 +232,6 @@ export async function writeRows(writer: Pick<Writer, "upsert">, rows: readonly R
   if (again.length === 0) return { refused, unshadowed: 0 };
   const left = await writer.upsert(again.map(({ shadows: _, ...row }) => row));
   const bare = new Set(again.map(({ oid }) => oid));
-  return {
-    refused: [...refused.filter(({ oid }) => !bare.has(oid)), ...left],
-    unshadowed: again.length - left.length,
-  };
+  const kept = refused.filter(({ oid }) => !bare.has(oid));
+  return { refused: [...kept, ...left], unshadowed: again.length - left.length };
 }

@@ -89,10 +89,8 @@ export async function recordChunk(
       const newest = page.resumeToken;
       // Without it, the next chunk would be this one again.
       if (!newest && !done) return refused(namespace, log);
-      const last = positionBytes({
-        server,
-        tokens: [...newest ? [newest] : [], ...tokens].slice(0, KEPT_TOKENS),
-      });
+      const kept = [...newest ? [newest] : [], ...tokens].slice(0, KEPT_TOKENS);
+      const last = positionBytes({ server, tokens: kept });
       return { documents: await wholeOf(page, pages), last, seen, done };
     }
     tokens = now === server ? tokens.slice(1) : [];
