@@ -249,18 +249,17 @@ export class Lease<Column extends string> implements AsyncDisposable {
   }
 }
 
+/** The row of a stream in `cdc_position`. */
+export const rowOfStream = ({ schema, stream }: StreamName) => ({
+  table: { schema, name: "cdc_position" },
+  keyColumn: "stream",
+  key: stream,
+  holds: `follows this stream: ${stream}`,
+  takesOver: `has taken over this stream: ${stream}`,
+});
+
 /** The lease of a stream that another program than its relay takes. */
 export const leaseOfStream = (
   transport: Transport,
-  { schema, stream, lease, clock }: StreamName & Pick<LeaseOptions<never>, "lease" | "clock">,
-): Lease<never> =>
-  new Lease(transport, {
-    table: { schema, name: "cdc_position" },
-    keyColumn: "stream",
-    key: stream,
-    columns: [],
-    lease,
-    clock,
-    holds: `follows this stream: ${stream}`,
-    takesOver: `has taken over this stream: ${stream}`,
-  });
+  { lease, clock, ...name }: StreamName & Pick<LeaseOptions<never>, "lease" | "clock">,
+): Lease<never> => new Lease(transport, { ...rowOfStream(name), columns: [], lease, clock });

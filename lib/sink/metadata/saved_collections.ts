@@ -116,11 +116,11 @@ export class SavedCollections extends StreamRows {
   }
 
   /** The streams of this schema that write the collection to the table. */
-  async streamsOf({ database, collection }: Namespace, { schema, name }: TableName): Promise<string[]> {
+  async streamsOf(namespace: Namespace, table: TableName): Promise<string[]> {
     const rows = await this.#selectAll(
       `SELECT stream FROM ${this.table} WHERE "database" = $1 AND collection = $2 ` +
         "AND table_schema = $3 AND table_name = $4 ORDER BY stream",
-      [database, collection, schema, name],
+      valuesOf(namespace, table),
     );
     return rows.map(([stream]) => String(stream));
   }
@@ -185,9 +185,4 @@ export class SavedCollections extends StreamRows {
 
 const OTHERS_IN_TABLE = 'NOT ("database" = $1 AND collection = $2) AND table_schema = $3 AND table_name = $4';
 
-const valuesOf = ({ database, collection }: Namespace, { schema, name }: TableName) => [
-  database,
-  collection,
-  schema,
-  name,
-];
+const valuesOf = (of: Namespace, { schema, name }: TableName) => [of.database, of.collection, schema, name];
