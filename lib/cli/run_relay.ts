@@ -40,15 +40,8 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   warnOfUrlDatabase(given, log);
   const { emit, trace } = watchers.of(stream, context, firstStart(context));
   const content = contentOf(effectiveOf(given));
-  await relay(settings, {
-    content,
-    signal,
-    log,
-    status,
-    emit,
-    trace,
-    verbs: { rebuild: rebuildVerb, verify: verifyVerb },
-  });
+  const verbs = { rebuild: rebuildVerb, verify: verifyVerb };
+  await relay(settings, { content, signal, log, status, emit, trace, verbs });
 }
 
 /** Databases that users log in to; `testdrive` is the default. */

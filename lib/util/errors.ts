@@ -4,10 +4,7 @@ import { maskSecrets } from "./mask_url.ts";
 export class UserError extends Error {
   readonly hint: string | undefined;
 
-  constructor(
-    message: string,
-    { hint, cause }: { readonly hint?: string | undefined; readonly cause?: unknown } = {},
-  ) {
+  constructor(message: string, { hint, cause }: Partial<Pick<UserError, "hint" | "cause">> = {}) {
     super(message, { cause });
     this.name = new.target.name;
     this.hint = hint;

@@ -53,12 +53,8 @@ export class CollectionStates {
   get(namespace: Namespace): Collection {
     const known = this.find(namespace);
     if (known) return known;
-    const { opener, clock } = this.deps;
-    const collection = new Collection(namespace, {
-      opener,
-      clock,
-      onChange: (each, before) => this.#onChange(each, before),
-    });
+    const onChange: CollectionDeps["onChange"] = (each, before) => this.#onChange(each, before);
+    const collection = new Collection(namespace, { ...this.deps, onChange });
     this.#collections.set(collection.name, collection);
     return collection;
   }

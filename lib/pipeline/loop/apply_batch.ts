@@ -140,8 +140,6 @@ async function* statesByDocumentKey(
   );
   const existing = new Set(found.map((each) => applier.keyOf(each)));
   const deleted = open.filter((change) => !existing.has(keyOf(change)));
-  yield [
-    ...found,
-    ...deleted.map((change) => ({ ...change, document: null, ...refusals.get(keyText(change.id)) })),
-  ];
+  const rest = deleted.map((change) => ({ ...change, document: null, ...refusals.get(keyText(change.id)) }));
+  yield [...found, ...rest];
 }

@@ -4,6 +4,7 @@ import type { Transport } from "../../sink/connection/transport.ts";
 import { LEASE_MARGIN_MS } from "../../sink/metadata/lease.ts";
 import { selectFromEach } from "../../sink/metadata/metadata_tables.ts";
 import { readPosition } from "../../sink/metadata/saved_position.ts";
+import type { StreamName } from "../../sink/metadata/stream_rows.ts";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import { quoteTable } from "../../sink/sql/names.ts";
 import type { Clock } from "../../util/clock.ts";
@@ -20,11 +21,7 @@ export function isDividedOtherwise(stream: string, other: string): boolean {
 
 /** The saved streams of the same documents that are divided in another way. */
 export class DividedStreams {
-  constructor(
-    private readonly transport: Transport,
-    /** The schema of the metadata tables, and the relay's stream. */
-    private readonly names: { readonly schema: string; readonly stream: string },
-  ) {}
+  constructor(private readonly transport: Transport, private readonly names: StreamName) {}
 
   async others(): Promise<readonly string[]> {
     const tables = ["cdc_position", "cdc_collection"].map((name) => ({ schema: this.names.schema, name }));

@@ -108,11 +108,7 @@ export const retrying = (
   options: Omit<RetryOptions, "isRetryable" | "isReturned" | "allowedMs">,
 ): Transport =>
   wrapped(transport, (...statement) => {
-    const [
-      ,
-      ,
-      { writes = false, isTrial = false, isDivisible = false, mayBeDropped = false, limitMs = 0 } = {},
-    ] = statement;
+    const { writes, isTrial, isDivisible, mayBeDropped, limitMs = 0 } = statement[2] ?? {};
     const { clock = SYSTEM_CLOCK } = options;
     const started = clock.monotonic();
     let triesLeft = writes && !isTrial ? UNSPECIFIC_RETRIES : 0;
@@ -124,6 +120,6 @@ export const retrying = (
       ...options,
       allowedMs: limitMs > STATEMENT_LIMIT_MS ? limitMs : 0,
       isRetryable: (error) => isRetryable(error) || isPassing(error) || isUnspecific(error),
-      isReturned: (error) => isDivisible && isSinkError(error, "overloaded"),
+      isReturned: (error) => isDivisible === true && isSinkError(error, "overloaded"),
     });
   });

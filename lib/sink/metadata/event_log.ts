@@ -61,16 +61,14 @@ export class EventLog {
   /** Writes events with one statement; an event that was written before is left as it is. */
   async write(events: readonly RecordedEvent[]): Promise<void> {
     const [texts, , objects] = this.transport.dialect.lists;
+    const details = events.map((each) => JSON.stringify(each.details));
     const lists = COLUMNS.map((_, at) => `$${at + 1}::${texts}`).join(", ");
     await this.transport.query(
       `INSERT INTO ${this.#table} (id, "at", "month", stream, kind, severity, message, details) (SELECT e.id, ` +
         `e."at"::${TIME}, date_trunc('month', e."at"::${TIME}), e.stream, e.kind, e.severity, e.message, e.details ` +
         `FROM UNNEST(${lists}, $${COLUMNS.length + 1}::${objects}) ` +
         `AS e (id, "at", stream, kind, severity, message, details)) ON CONFLICT DO NOTHING`,
-      [
-        ...COLUMNS.map((name) => events.map((each) => each[name])),
-        events.map(({ details }) => JSON.stringify(details)),
-      ],
+      [...COLUMNS.map((name) => events.map((each) => each[name])), details],
       OPTIONS,
     );
   }
