@@ -11,7 +11,7 @@ import type { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, isUnknownRelation, SinkError } from "./sink_error.ts";
 import type { CountingTransport } from "./lost_writes.ts";
 import { atAnyNode } from "./nodes.ts";
-import { type Parameter, STATEMENT_LIMIT_MS, type Transport, wrapped } from "./transport.ts";
+import { STATEMENT_LIMIT_MS, type Transport, type Values, wrapped } from "./transport.ts";
 import type { WritePace } from "./write_pace.ts";
 
 /** The time that a node has to recover its tables after it has started. */
@@ -79,7 +79,7 @@ export const paced = (
   });
 
 /** Of JSON, which only upserts have. @example IN: [["k1", "k2"], {json: [{}, {}]}] → OUT: {rows: 2, bytes: 4} */
-function sizeOf(parameters: readonly Parameter[]): { readonly rows: number; readonly bytes: number } {
+function sizeOf(parameters: Values): { readonly rows: number; readonly bytes: number } {
   let rows = 0;
   let bytes = 0;
   for (const each of parameters) {

@@ -7,7 +7,7 @@ import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { messageOf, undefinedIf } from "../../util/errors.ts";
 import { grouped } from "../../util/grouped.ts";
 import { jsonBytes } from "../../util/json_writer.ts";
-import type { Parameter, Result, Transport } from "../connection/transport.ts";
+import type { Result, Rows, Transport, Values } from "../connection/transport.ts";
 import { faultOf, SinkError } from "../connection/sink_error.ts";
 import { scanKeys } from "../table/row_reader.ts";
 import type { TableName } from "../sql/names.ts";
@@ -144,7 +144,7 @@ export class DeadLetters extends StreamRows {
   async #selectReadable(
     value: string,
     oids: readonly string[],
-  ): Promise<{ readonly rows: Result["rows"]; readonly unreadable: StoredLetter[] }> {
+  ): Promise<{ readonly rows: Rows; readonly unreadable: StoredLetter[] }> {
     try {
       return { rows: await this.select(`oid, ${value}`, this.#areKeys, [oids]), unreadable: [] };
     } catch (error) {
@@ -201,7 +201,7 @@ export class DeadLetters extends StreamRows {
     }
   }
 
-  #insert(values: string, parameters: readonly Parameter[]): Promise<Result> {
+  #insert(values: string, parameters: Values): Promise<Result> {
     const sql = `INSERT INTO ${this.table} (stream, oid, document, error, time) ${values} ` +
       "ON CONFLICT (stream, oid) DO UPDATE SET " +
       "document = excluded.document, error = excluded.error, time = excluded.time";

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import process from "node:process";
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
-import { type Parameter, type Result, STATEMENT_LIMIT_MS, type Transport } from "../connection/transport.ts";
+import { type Result, STATEMENT_LIMIT_MS, type Transport, type Values } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import type { ColumnType } from "./status_view.ts";
 import type { StreamName } from "./stream_rows.ts";
@@ -153,7 +153,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
   }
 
   /** An answer after the expiry of the lease is useless. */
-  #query(sql: string, parameters: readonly Parameter[]): Promise<Result> {
+  #query(sql: string, parameters: Values): Promise<Result> {
     const limitMs = Math.min(Math.max(this.options.lease, SHORTEST_LIMIT_MS), STATEMENT_LIMIT_MS);
     return this.transport.query(sql, parameters, { limitMs });
   }

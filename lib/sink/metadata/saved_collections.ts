@@ -2,7 +2,7 @@
 import { isStreamOf, partsOfStream } from "../../key/stream_name.ts";
 import { grouped } from "../../util/grouped.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { Parameter, Result, Transport } from "../connection/transport.ts";
+import type { Rows, Transport, Values } from "../connection/transport.ts";
 import { isSameTable, quoteTable, type TableName } from "../sql/names.ts";
 import { selectFromEverySchema } from "./metadata_tables.ts";
 import { type StreamName, StreamRows } from "./stream_rows.ts";
@@ -172,7 +172,7 @@ export class SavedCollections extends StreamRows {
   }
 
   /** Queries the rows of all streams of this schema. */
-  async #selectAll(sql: string, parameters: readonly Parameter[]): Promise<Result["rows"]> {
+  async #selectAll(sql: string, parameters: Values): Promise<Rows> {
     await this.refresh();
     return (await this.transport.query(sql, parameters)).rows;
   }

@@ -10,12 +10,7 @@ import type { DeletedRow, Row, RowKey } from "./row.ts";
 import type { TargetTable } from "./target_table.ts";
 import { type RefusedRow, Upserts } from "./upserts.ts";
 import { isSinkError, unlessKind } from "../connection/sink_error.ts";
-import {
-  type Parameter,
-  refreshTable,
-  type Transport,
-  WHOLE_TABLE_LIMIT_MS,
-} from "../connection/transport.ts";
+import { refreshTable, type Transport, type Values, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
 import type { WriteLimits } from "../connection/write_pace.ts";
 
 export interface WriterOptions {
@@ -134,7 +129,7 @@ export class Writer {
   async #changeVisible(
     rows: readonly RowKey[],
     sql: (parts?: number) => string,
-    ...others: readonly Parameter[]
+    ...others: Values
   ): Promise<number> {
     const { partType } = this.table;
     let changed = 0;
@@ -196,7 +191,7 @@ export class Writer {
     });
   }
 
-  async #changeAll(sql: string, ...parameters: readonly Parameter[]): Promise<void> {
+  async #changeAll(sql: string, ...parameters: Values): Promise<void> {
     await this.refresh();
     await this.transport.query(sql, parameters, { writes: true, limitMs: WHOLE_TABLE_LIMIT_MS });
     await this.refresh();
