@@ -1,5 +1,5 @@
 /** Removes fields that no path of MongoDB can name: their names contain a dot or begin with a dollar sign. */
-import { UnstorableError } from "../util/errors.ts";
+import { ifStorable } from "../util/errors.ts";
 import { BsonType, ElementCursor } from "./bson.ts";
 import { documentOf, joined } from "./build.ts";
 
@@ -43,7 +43,8 @@ function without(document: Uint8Array, place: Place): Uint8Array {
 /** The bytes of an element without the fields; undefined if all of it is removed. */
 function keptOf(element: ElementCursor, before: Uint8Array, place: Place): Uint8Array | undefined {
   if (place.isArray) return inside(element, before, place);
-  const name = nameOf(element);
+  // No path names what is not UTF-8.
+  const name = ifStorable(() => element.name.text);
   if (name === undefined) return before;
   const path = `${place.prefix}${name}`;
   const isUnnamable = place.isUnnamable || name.includes(".") || name.startsWith("$");
@@ -60,14 +61,4 @@ function inside(element: ElementCursor, before: Uint8Array, place: Place): Uint8
   const value = bytes.subarray(offset, offset + length);
   const after = without(value, { ...place, isArray });
   return after === value ? before : joined([bytes.subarray(nameOffset - 1, offset), after]);
-}
-
-/** Undefined for a name that is not UTF-8: no path names it. */
-function nameOf(element: ElementCursor): string | undefined {
-  try {
-    return element.name.text;
-  } catch (error) {
-    if (error instanceof UnstorableError) return undefined;
-    throw error;
-  }
 }

@@ -74,11 +74,10 @@ async function fileGivenOf(given: Given): Promise<Given | undefined> {
   });
 }
 
-function ctl(verb: CtlVerb, summary: string, examples: readonly string[]): Command {
+function ctl(verb: CtlVerb, summary: string, examples: readonly string[]): Omit<Command, "options"> {
   const argument = wordOf(verb);
   return {
     summary,
-    options: OPTIONS[`ctl ${verb}`],
     examples,
     ...argument !== undefined && { argument },
     run: async (given, context) => {
@@ -89,7 +88,7 @@ function ctl(verb: CtlVerb, summary: string, examples: readonly string[]): Comma
   };
 }
 
-const CTL: Readonly<Record<`ctl ${CtlVerb}`, Command>> = {
+const CTL: Readonly<Record<`ctl ${CtlVerb}`, Omit<Command, "options">>> = {
   "ctl pause": ctl("pause", "Pause a stream; it keeps its lease and position", [
     "--reason 'moving the cluster' --wait",
     "--resume-at 2026-01-31T12:00:00Z",
@@ -118,10 +117,10 @@ const CTL: Readonly<Record<`ctl ${CtlVerb}`, Command>> = {
   "ctl rebuild": ctl("rebuild", "Have the relay write a table again, by its design", ["shop.orders --wait"]),
 };
 
-export const COMMANDS: Readonly<Record<string, Command>> = {
+/** Each command without its options, which {@linkcode OPTIONS} has by the same name. */
+const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> = {
   "cdc-relay": {
     summary: "Replicate MongoDB collections into CrateDB: take a snapshot, then follow the change stream",
-    options: OPTIONS["cdc-relay"],
     examples: [
       "",
       "--config relay.yaml",
@@ -141,7 +140,6 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   "check": {
     summary: "Ask both databases whether a relay would work; changes nothing",
-    options: OPTIONS.check,
     examples: ["--database shop", "--config relay.yaml --strict --json"],
     run: async (given, context) => {
       const { runCheck } = await import("./run_plan.ts");
@@ -154,7 +152,6 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   "plan": {
     summary: "Preview the tables, what will not fit in them, and how long the snapshot takes",
-    options: OPTIONS.plan,
     examples: [
       "--database shop",
       "--database shop --output sql",
@@ -168,21 +165,16 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   "status": {
     summary: "Report the state of the streams, from CrateDB alone; for people, machines and health checks",
-    options: OPTIONS.status,
     examples: ["", "--watch", "--database shop --max-lag 30s --json"],
     run: async (given, context) => {
       const [first, ...others] = await streamsOf(given);
-      const settings = [
-        statusConfig(first.given),
-        ...others.map(({ given }) => statusConfig(given)),
-      ] as const;
+      const all = [statusConfig(first.given), ...others.map(({ given }) => statusConfig(given))] as const;
       const { runStatus } = await import("./run_status.ts");
-      return await runWith(first.given, context, (own) => runStatus(settings, own));
+      return await runWith(first.given, context, (own) => runStatus(all, own));
     },
   },
   "wait": {
     summary: "Return when CrateDB shows all writes up to now, or to another time",
-    options: OPTIONS.wait,
     examples: ["", "--database shop --collection orders --timeout 30s", "--at 2026-01-31T12:00:00Z"],
     run: async (given, context) => {
       const { runWait } = await import("./run_status.ts");
@@ -191,7 +183,6 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   "verify": {
     summary: "Compare collections and tables, also while a relay runs, and repair differences",
-    options: OPTIONS.verify,
     examples: [
       "",
       "--database shop --collection orders --repair",
@@ -209,7 +200,6 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   "forget": {
     summary: "Delete the saved state of a stream that is no longer needed; tables stay",
-    options: OPTIONS.forget,
     examples: [
       "",
       "--stream 'shop.* -> {database}.{collection}'",
@@ -220,7 +210,6 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   "rebuild": {
     summary: "Write the table of a collection again, by the design in its settings; MongoDB is not read",
-    options: OPTIONS.rebuild,
     argument: "target",
     examples: ["shop.orders --config relay.yaml", "shop.orders --database shop --partition-by month=at"],
     run: async (given, context) => {
@@ -234,42 +223,42 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   ...CTL,
   "config check": {
     summary: "Check relay.yaml without a server: all errors, each with its line",
-    options: OPTIONS["config check"],
     argument: "config",
     examples: ["", "deploy/relay.yaml"],
     run: async (given, context) => (await import("./run_config.ts")).checkFile(given, context),
   },
   "config show": {
     summary: "Print the settings in effect, each with its origin; of relay.yaml, or of flags and variables",
-    options: OPTIONS["config show"],
     argument: "config",
     examples: ["", "relay.yaml --collection shop.orders"],
     run: async (given, context) => (await import("./run_config.ts")).showSettings(given, context),
   },
   "config diff": {
     summary: "Compare relay.yaml with the settings that its relay uses: what a reload would do",
-    options: OPTIONS["config diff"],
     argument: "config",
     examples: ["", "relay.yaml --stream shop"],
     run: async (given, context) => await (await import("./run_diff.ts")).diffFile(given, context),
   },
   "config init": {
     summary: "Print a relay.yaml with the settings of flags and variables",
-    options: OPTIONS["config init"],
     examples: ["", "--database shop --exclude 'tmp_*' > relay.yaml"],
     run: async (given, context) => (await import("./run_config.ts")).printFile(given, context),
   },
   "config schema": {
     summary: "Print the JSON Schema of relay.yaml, for editors",
-    options: OPTIONS["config schema"],
     examples: ["> relay.schema.json"],
     run: async (_given, context) => (await import("./run_config.ts")).printSchema(context),
   },
   "db-workload": {
     summary: "Write example data into a collection",
-    options: OPTIONS["db-workload"],
     examples: ["", "--count 20000 --mix insert=70,update=20,replace=5,delete=5"],
     run: async (given, context) =>
       await (await import("../workload/workload.ts")).workload(workloadConfig(given), context),
   },
 };
+
+const names = Object.keys(RUNNING) as (keyof typeof OPTIONS)[];
+
+export const COMMANDS: Readonly<Record<string, Command>> = Object.fromEntries(
+  names.map((name) => [name, { ...RUNNING[name], options: OPTIONS[name] }]),
+);

@@ -126,10 +126,7 @@ const RUNTIME = /^(?:deno|node|nodejs|bun)(?:\.exe)?$/i;
  * OUT: "deno run -A mongodb_cdc_cratedb.ts"
  * IN: {execPath: "/opt/mongodb-cdc-cratedb-x86_64", …} → OUT: "mongodb-cdc-cratedb-x86_64"
  */
-export function callOf(
-  { execPath, cwd }: Pick<typeof process, "execPath" | "cwd">,
-  script: string,
-): string {
+export function callOf({ execPath, cwd }: Pick<typeof process, "execPath" | "cwd">, script: string): string {
   const executable = basename(execPath);
   if (!RUNTIME.test(executable)) return executable;
   // A clone has TypeScript; the npm package has JavaScript and a command with this name.

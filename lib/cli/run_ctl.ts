@@ -14,7 +14,6 @@ const LISTED = 20;
 const NOT_DONE = 1;
 const TIMED_OUT = 4;
 
-/** Returns the exit code. */
 export async function runCtl(
   settings: ReturnType<typeof ctlConfig>,
   { signal, print }: Pick<CommandContext, "signal" | "print">,
@@ -22,11 +21,8 @@ export async function runCtl(
   const { verb, output } = settings;
   if (verb === "list") {
     const requests = await listRequests(settings, LISTED);
-    print(
-      output === "json"
-        ? JSON.stringify(requests.map(fieldsOf))
-        : listText(requests, terminalColumns() ?? Infinity),
-    );
+    const width = terminalColumns() ?? Infinity;
+    print(output === "json" ? JSON.stringify(requests.map(fieldsOf)) : listText(requests, width));
     return 0;
   }
   const { until, timeout, ...request } = settings;

@@ -21,7 +21,6 @@ const inTheWords = (inWords: InWords) => (finding: Finding): Finding => ({
   ...finding.hint !== undefined && { hint: inWords(finding.hint) },
 });
 
-/** Returns the exit code. */
 export async function runCheck(
   { relay, failOn, output, name, inWords, ...context }: ReturnType<typeof checkConfig> & {
     /** Of the stream in its file. */
@@ -32,15 +31,11 @@ export async function runCheck(
   const findings = (await check(relay, { ...context, signal })).map(inTheWords(inWords));
   const scope = `${relay.scope}`;
   const title = name === undefined ? scope : `${name}: ${scope}`;
-  print(
-    output === "json"
-      ? JSON.stringify({ stream: name, scope, findings })
-      : `${title}\n${checkText(findings)}`,
-  );
+  if (output === "json") print(JSON.stringify({ stream: name, scope, findings }));
+  else print(`${title}\n${checkText(findings)}`);
   return findings.some(({ level }) => level === "wrong" || level === failOn) ? NOT_WELL : 0;
 }
 
-/** Returns the exit code. */
 export async function runPlan(
   settings: ReturnType<typeof planConfig>,
   { signal, print }: RunContext,

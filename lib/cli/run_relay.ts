@@ -42,16 +42,9 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   warnOfUrlDatabase(given, log);
   const { emit, trace } = watchers.of(stream, context, firstStart(context));
   const content = contentOf(effectiveOf(given));
-  await relay(settings, {
-    content,
-    signal,
-    log,
-    status,
-    emit,
-    trace,
-    verbs: { rebuild: rebuildVerb, verify: verifyVerb },
-    reworded: (error) => reworded(error, inWordsOf(given)),
-  });
+  const verbs = { rebuild: rebuildVerb, verify: verifyVerb };
+  const inOwnWords = (error: unknown) => reworded(error, inWordsOf(given));
+  await relay(settings, { content, signal, log, status, emit, trace, verbs, reworded: inOwnWords });
 }
 
 /** Databases that users log in to; `testdrive` is the default. */

@@ -9,7 +9,6 @@ type RunContext = Pick<StatusContext, "signal" | "log" | "print">;
 /** `status` found a problem, or `wait` timed out. */
 const NOT_WELL = 4;
 
-/** Returns the exit code. */
 export async function runStatus(
   settings: readonly [StatusSettings, ...StatusSettings[]],
   context: RunContext,
@@ -19,7 +18,6 @@ export async function runStatus(
   return await status(settings, { signal, log, print, ...terminal }) ? 0 : NOT_WELL;
 }
 
-/** Returns the exit code. */
 export async function runWait(settings: WaitSettings, { signal, log, print }: RunContext): Promise<number> {
   const startedAt = SYSTEM_CLOCK.monotonic();
   const waited = await wait(settings, { signal, log, clock: SYSTEM_CLOCK });

@@ -1,19 +1,24 @@
 /** What watches the streams of a process: log, progress, metrics and health for `--listen`, and traces. */
 import process from "node:process";
 import type { Environment } from "../config/read.ts";
-import { logListener } from "../monitor/log_listener.ts";
+import { logListener, summaryListener } from "../monitor/log_listener.ts";
 import { type Hook, openHooks } from "../monitor/hooks.ts";
 import type { MonitorOptions } from "../monitor/monitor.ts";
 import type { MonitoredStream } from "../monitor/relay_metrics.ts";
-import { summaryListener } from "../monitor/summary_listener.ts";
-import { emitter, type Listener, type RelayEvent } from "../pipeline/status/events.ts";
+import { emitter, type FollowedStream, type Listener, type RelayEvent } from "../pipeline/status/events.ts";
 import { UNTRACED } from "../pipeline/status/stages.ts";
-import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
+import { type Clock, SYSTEM_CLOCK as clock } from "../util/clock.ts";
+import { shared } from "../util/concurrency.ts";
 import { runtimeOf, VERSION } from "../util/runtime.ts";
 import type { SinkAddress } from "../sink/connection/url.ts";
 import type { CommandContext } from "./command.ts";
-import { PageSource } from "./page_source.ts";
 import { snapshotProgress } from "./progress.ts";
+import type { Control } from "../monitor/control_route.ts";
+import { openTransport } from "../sink/connection/open_transport.ts";
+import type { Transport } from "../sink/connection/transport.ts";
+import { ControlRequests } from "../sink/metadata/control_requests.ts";
+import type { CollectionStatus } from "../sink/metadata/status_view.ts";
+import { collectionsIn } from "../status/stream_status.ts";
 
 interface WatchersOptions extends Pick<MonitorOptions, "maxLag" | "log" | "streams" | "settings"> {
   /** Read again for each request; undefined for no control. */
@@ -21,7 +26,6 @@ interface WatchersOptions extends Pick<MonitorOptions, "maxLag" | "log" | "strea
   /** The CrateDB of a stream, by its name. */
   readonly sinkOf: (name: string) => SinkAddress;
   readonly listen: MonitorOptions["listen"] | undefined;
-  /** Receivers of events. */
   readonly hooks: readonly Hook[];
   /** Deno exports traces with `OTEL_DENO=true`. */
   readonly env: Environment | undefined;
@@ -54,19 +58,64 @@ export async function openWatchers(
       const progress = closing.use(snapshotProgress(display)).listen;
       const summary = summaryListener({ log, status: stream.status, clock });
       const monitored: Listener = (event) => monitor?.listen(event, stream);
-      return {
-        emit: emitter(
-          logListener(log),
-          more,
-          progress,
-          summary,
-          monitored,
-          told.listen,
-          listen,
-        ),
-        trace,
-      };
+      const listeners = [logListener(log), more, progress, summary, monitored, told.listen, listen];
+      return { emit: emitter(...listeners), trace };
     },
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
+}
+
+/** Between two readings of a schema. */
+const INTERVAL_MS = 5_000;
+
+interface Schema {
+  /** By stream. */
+  collections: ReadonlyMap<string, readonly CollectionStatus[]>;
+  askedAt: number;
+  isAsked: boolean;
+}
+
+/** What the page shows that only CrateDB has, over separate connections, so that nothing delays the streams. */
+export class PageSource implements AsyncDisposable {
+  readonly #transports = new Map<string, Promise<Transport>>();
+  readonly #schemas = new Map<string, Schema>();
+
+  /** @param sinkOf the CrateDB of a stream, by its name in the file */
+  constructor(
+    readonly sinkOf: (name: string) => SinkAddress,
+    readonly clock: Pick<Clock, "monotonic">,
+    readonly open: (sink: SinkAddress) => Promise<Transport> = openTransport,
+  ) {}
+
+  /** What was read last, at once. Reads again in the background, at most every five seconds and only when asked. */
+  readonly stored = ({ schema, stream }: FollowedStream, name: string): readonly CollectionStatus[] => {
+    const sink = this.sinkOf(name);
+    const key = JSON.stringify([schema, sink]);
+    const known = this.#schemas.get(key) ?? { collections: new Map(), askedAt: -Infinity, isAsked: false };
+    this.#schemas.set(key, known);
+    if (!known.isAsked && this.clock.monotonic() - known.askedAt >= INTERVAL_MS) {
+      known.askedAt = this.clock.monotonic();
+      known.isAsked = true;
+      this.#transport(sink).then((transport) => collectionsIn(transport, schema))
+        .then((found) => known.collections = found, () => {}) // The stream reports an outage.
+        .finally(() => known.isAsked = false);
+    }
+    return known.collections.get(stream) ?? [];
+  };
+
+  readonly ask: Control["ask"] = async (request, { name, followed }) => {
+    const requests = new ControlRequests(await this.#transport(this.sinkOf(name)), followed);
+    return (await requests.add(request)).id;
+  };
+
+  #transport(sink: SinkAddress): Promise<Transport> {
+    return shared(this.#transports, JSON.stringify(sink), () => this.open(sink));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = this.#transports.values().map(async (opened) =>
+      await (await opened)[Symbol.asyncDispose]()
+    );
+    await Promise.allSettled(closed);
+  }
 }

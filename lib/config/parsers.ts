@@ -3,7 +3,7 @@
  * file. A RangeError has the message that follows the option's name.
  */
 import { readFileSync } from "node:fs";
-import { operationTime } from "../bson/operation_time.ts";
+import { operationTime } from "../bson/library.ts";
 import { parsePart } from "../key/stream_name.ts";
 import { parsePartitionBy, parseRetention } from "../mapping/partition.ts";
 import { type Hook, parseWebhook } from "../monitor/hooks.ts";

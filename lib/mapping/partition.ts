@@ -10,7 +10,7 @@ import {
   stringAt,
   uint32At,
 } from "../bson/bson.ts";
-import { UnstorableError } from "../util/errors.ts";
+import { ifStorable } from "../util/errors.ts";
 
 export const TIME_UNITS = ["year", "month", "week", "day", "hour"] as const;
 
@@ -92,14 +92,8 @@ export const isFixed = ({ path }: PartitionBy): boolean => path[0] === "_id";
  * IN: {country: "AT"}, {unit: "value", path: ["country"]} → OUT: AT
  * IN: {}, {unit: "day", path: ["at"]} → OUT: undefined, as for a document with a name or a text that is not UTF-8
  */
-export function partOf(document: Uint8Array, { unit, path }: PartitionBy): Part | undefined {
-  try {
-    return partOfValue(valueAt(documentValue(document), path), unit);
-  } catch (error) {
-    if (error instanceof UnstorableError) return undefined;
-    throw error;
-  }
-}
+export const partOf = (document: Uint8Array, { unit, path }: PartitionBy): Part | undefined =>
+  ifStorable(() => partOfValue(valueAt(documentValue(document), path), unit));
 
 /** The partition of a row that an `_id` determines: with {@linkcode isFixed}. */
 export const partOfId = (id: BsonValue, { unit, path }: PartitionBy): Part | undefined =>

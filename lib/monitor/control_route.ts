@@ -33,11 +33,8 @@ export const controlRoute = (
     const { authorization = "", "content-type": type = "" } = request.headers;
     // Takes the same time wherever the texts differ.
     if (!timingSafeEqual(digest(authorization), digest(`Bearer ${token()}`))) {
-      const answer = textAnswer(
-        401,
-        "The token is missing or wrong: it is the content of --control-token-file.",
-      );
-      return { ...answer, headers: { "WWW-Authenticate": "Bearer" } };
+      const why = "The token is missing or wrong: it is the content of --control-token-file.";
+      return { ...textAnswer(401, why), headers: { "WWW-Authenticate": "Bearer" } };
     }
     if (!/^application\/json\b/i.test(type)) return textAnswer(415, "Send application/json.");
     const text = await bodyOf(request);

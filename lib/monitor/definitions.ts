@@ -12,6 +12,7 @@ export interface MetricDefinition {
 }
 
 const counter = (help: string, ...labels: string[]) => ({ kind: "counter", help, labels }) as const;
+const ofCollection = (help: string, ...labels: string[]) => counter(help, "collection", ...labels);
 const gauge = (help: string, ...labels: string[]) => ({ kind: "gauge", help, labels }) as const;
 const histogram = (help: string, buckets: readonly number[], ...labels: string[]) =>
   ({ kind: "histogram", help, buckets, labels }) as const;
@@ -46,30 +47,20 @@ export const METRICS = {
   ),
   cdc_relay_outages_total: counter("Outages that have begun", "system"),
   cdc_relay_retries_total: counter("Tries that failed and were repeated", "system"),
-  cdc_relay_events_total: counter(
-    "Change events read: insert, update, replace, delete",
-    "collection",
-    "operation",
-  ),
+  cdc_relay_events_total: ofCollection("Change events read: insert, update, replace, delete", "operation"),
   cdc_relay_event_bytes_total: counter("Bytes of applied change events"),
-  cdc_relay_rows_total: counter(
+  cdc_relay_rows_total: ofCollection(
     "Rows written and confirmed, of the stream and of snapshots: upsert, delete",
-    "collection",
     "operation",
   ),
-  cdc_relay_overflowed_rows_total: counter("Rows written with values in overflow", "collection"),
-  cdc_relay_unshadowed_rows_total: counter(
+  cdc_relay_overflowed_rows_total: ofCollection("Rows written with values in overflow"),
+  cdc_relay_unshadowed_rows_total: ofCollection(
     "Rows written without a value in geo or vector, because the document's does not fit there",
-    "collection",
   ),
-  cdc_relay_unfit_partitions_total: counter(
+  cdc_relay_unfit_partitions_total: ofCollection(
     "Rows written to the partition of documents that have no value for theirs",
-    "collection",
   ),
-  cdc_relay_dead_letters_total: counter(
-    "Documents that no row can hold, written to cdc_dead_letter",
-    "collection",
-  ),
+  cdc_relay_dead_letters_total: ofCollection("Documents that no row can hold, written to cdc_dead_letter"),
   cdc_relay_failed_collections: gauge(
     "Collections whose changes are not applied, because their tables cannot be used",
   ),
@@ -83,8 +74,8 @@ export const METRICS = {
   cdc_relay_hook_failures_total: shared(
     counter("Events that could not be reported to a hook in three tries"),
   ),
-  cdc_relay_columns_added_total: counter("Columns added", "collection"),
-  cdc_relay_columns_widened_total: counter("Columns widened", "collection"),
+  cdc_relay_columns_added_total: ofCollection("Columns added"),
+  cdc_relay_columns_widened_total: ofCollection("Columns widened"),
   cdc_relay_statement_rows: gauge("Rows in one statement at most; fewer while CrateDB is overloaded"),
   cdc_relay_statements_in_flight: gauge(
     "Statements for each table at once, at most; fewer while CrateDB is overloaded",

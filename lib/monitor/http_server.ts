@@ -1,5 +1,5 @@
 /** A small HTTP server: each path has one answer. */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { messageOf, UserError } from "../util/errors.ts";
 import { visible } from "../util/text.ts";
@@ -32,7 +32,12 @@ export const textAnswer = (status: number, body: string): Answer => ({
 
 /** Answers until it is disposed of. */
 export async function serve(listen: ListenAddress, routes: Routes): Promise<RunningServer> {
-  const server = createServer((request, response) => void respond(request, response, { routes, listen }));
+  const server = createServer(async (request, response) => {
+    const { status, type, body, headers } = await answerOf(request, routes, listen);
+    const safe = { "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer" };
+    response.writeHead(status, { "Content-Type": type, "Cache-Control": "no-store", ...safe, ...headers });
+    response.end(request.method === "HEAD" ? undefined : body);
+  });
   try {
     await new Promise<void>((resolve, reject) => {
       server.on("error", reject); // Also handles later errors, of single connections, which must not end the relay.
@@ -52,19 +57,7 @@ export async function serve(listen: ListenAddress, routes: Routes): Promise<Runn
   };
 }
 
-interface Served {
-  readonly routes: Routes;
-  readonly listen: ListenAddress;
-}
-
-async function respond(request: IncomingMessage, response: ServerResponse, served: Served): Promise<void> {
-  const { status, type, body, headers } = await answerOf(request, served);
-  const safe = { "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer" };
-  response.writeHead(status, { "Content-Type": type, "Cache-Control": "no-store", ...safe, ...headers });
-  response.end(request.method === "HEAD" ? undefined : body);
-}
-
-async function answerOf(request: IncomingMessage, { routes, listen }: Served): Promise<Answer> {
+async function answerOf(request: IncomingMessage, routes: Routes, listen: ListenAddress): Promise<Answer> {
   const { method = "", url = "", headers: { host } } = request;
   const [path = "", query] = url.split("?");
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;

@@ -7,11 +7,10 @@ import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { visible } from "../util/text.ts";
 import { type Control, controlRoute } from "./control_route.ts";
-import { SAMPLE_MS } from "./history.ts";
+import { type Report, SAMPLE_MS, statusReport } from "./status_report.ts";
 import { type Answer, type ListenAddress, type RunningServer, serve, textAnswer } from "./http_server.ts";
 import { PAGE } from "./page/page.ts";
 import { type MonitoredStream, RelayMetrics, type RelayMetricsDeps } from "./relay_metrics.ts";
-import { type Report, statusReport } from "./status_report.ts";
 
 export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "versions"> {
   readonly listen: ListenAddress;

@@ -27,13 +27,11 @@ type Labels = Readonly<Record<string, string>>;
 type Kinds = { readonly counter: Counter; readonly gauge: Gauge; readonly histogram: Histogram };
 
 export class RelayMetrics {
-  readonly #deps: RelayMetricsDeps;
   readonly #collections = new Set<string>();
   readonly #registry = new Registry();
   readonly #listeners: ReadonlyMap<MonitoredStream, Listener>;
 
-  constructor(deps: RelayMetricsDeps) {
-    this.#deps = deps;
+  constructor(private readonly deps: RelayMetricsDeps) {
     for (const [name, definition] of Object.entries<MetricDefinition>(METRICS)) {
       this.#define(name, definition);
     }
@@ -46,12 +44,12 @@ export class RelayMetrics {
   }
 
   /** Counts an event of a stream. @param stream @default {the first one} */
-  readonly listen = (event: RelayEvent, stream: MonitoredStream = this.#deps.streams[0]): void =>
+  readonly listen = (event: RelayEvent, stream: MonitoredStream = this.deps.streams[0]): void =>
     void this.#listeners.get(stream)?.(event);
 
   /** All metrics as they are now, in Prometheus' text format. */
   async text(): Promise<string> {
-    for (const each of this.#deps.streams) this.#readStatus(each.status.current, this.#streamLabel(each));
+    for (const each of this.deps.streams) this.#readStatus(each.status.current, this.#streamLabel(each));
     for (const [name, value] of entries(processMetrics())) {
       this.#metric(name).reset();
       this.#metric(name).inc(value);
@@ -100,7 +98,7 @@ export class RelayMetrics {
       stageDone: ({ stage, seconds }) =>
         this.#metric("cdc_relay_stage_duration_seconds").observe({ ...stream, stage }, seconds),
       positionSaved: () =>
-        this.#metric("cdc_relay_saved_timestamp_seconds").set(stream, this.#deps.clock.now() / 1_000),
+        this.#metric("cdc_relay_saved_timestamp_seconds").set(stream, this.deps.clock.now() / 1_000),
       requestChanged: ({ request: { state } }) => {
         if (state === "asked" || state === "running") return;
         this.#metric("cdc_relay_requests_total").inc({ ...stream, state });
@@ -138,7 +136,7 @@ export class RelayMetrics {
   }
 
   #define(name: string, { kind, help, labels = [], buckets = [], isShared }: MetricDefinition): void {
-    const isNamed = this.#deps.streams.some(({ name }) => name !== "");
+    const isNamed = this.deps.streams.some(({ name }) => name !== "");
     const labelNames = isNamed && !isShared ? ["stream", ...labels] : [...labels];
     const definition = { name, help, labelNames, registers: [this.#registry] };
     if (kind === "counter") new Counter(definition);

@@ -13,6 +13,7 @@ import type { Route } from "../source/connection/route.ts";
 import { type ServerClock, serverClock } from "../source/connection/cluster_time.ts";
 import { type FeatureTrial, featureTrial } from "../source/stream/open_stream.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
+import { shared } from "../util/concurrency.ts";
 import type { Logger } from "../util/log.ts";
 import { type Liveness, OutageTracker, type System } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
@@ -142,11 +143,3 @@ export class ConnectionPool implements AsyncDisposable {
 }
 
 type SharedMongodb = Pick<Connections, "deployment" | "route" | "mongodbClock" | "features">;
-
-/** The value of a key, made at the first call. After a failure the next call makes it again. */
-function shared<Value>(all: Map<string, Promise<Value>>, key: string, make: () => Promise<Value>) {
-  const made = all.get(key) ?? make();
-  all.set(key, made);
-  made.catch(() => all.delete(key));
-  return made;
-}

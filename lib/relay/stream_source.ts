@@ -3,7 +3,7 @@ import { BSON } from "../bson/library.ts";
 import { bufferBatches } from "../pipeline/loop/batcher.ts";
 import type { OpenStream } from "../pipeline/loop/follow.ts";
 import { openShare } from "../pipeline/workers/worker_share.ts";
-import { openBulkReader } from "../source/connection/bulk_reader.ts";
+import { openBulkReader } from "../source/connection/deployment.ts";
 import { CausalReader, type CausalReaderOptions } from "../source/connection/causal_reader.ts";
 import { collectionsOf } from "../source/documents/collections.ts";
 import { DocumentReader } from "../source/documents/documents.ts";

@@ -8,21 +8,13 @@ export async function concurrently<T, R>(
   work: (item: T) => Promise<R>,
 ): Promise<R[]> {
   const results: R[] = [];
-  const failures: unknown[] = [];
   const queue = Iterator.from(items);
   let index = 0;
-  const lane = async () => {
-    for (let next = queue.next(); !next.done && failures.length === 0; next = queue.next()) {
-      const at = index++;
-      try {
-        results[at] = await work(next.value);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: limit }, lane));
-  if (failures.length > 0) throw failures[0];
+  await inParallel(limit, () => {
+    const { value, done } = queue.next();
+    const at = index++;
+    return done ? undefined : async () => void (results[at] = await work(value));
+  });
   return results;
 }
 
@@ -132,4 +124,12 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): P
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** The value of a key, made at the first call. After a failure the next call makes it again. */
+export function shared<Value>(all: Map<string, Promise<Value>>, key: string, make: () => Promise<Value>) {
+  const made = all.get(key) ?? make();
+  all.set(key, made);
+  made.catch(() => all.delete(key));
+  return made;
 }

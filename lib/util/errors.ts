@@ -4,10 +4,7 @@ import { maskSecrets } from "./mask_url.ts";
 export class UserError extends Error {
   readonly hint: string | undefined;
 
-  constructor(
-    message: string,
-    { hint, cause }: { readonly hint?: string | undefined; readonly cause?: unknown } = {},
-  ) {
+  constructor(message: string, { hint, cause }: Partial<Pick<UserError, "hint" | "cause">> = {}) {
     super(message, { cause });
     this.name = new.target.name;
     this.hint = hint;
@@ -40,6 +37,20 @@ export class UnstorableError extends Error {
     this.values = values;
   }
 }
+
+/** What is made of a document; undefined if no row can store it. */
+export function ifStorable<Made>(make: () => Made): Made | undefined {
+  try {
+    return make();
+  } catch (error) {
+    return undefinedIf((each) => each instanceof UnstorableError)(error);
+  }
+}
+
+/** For `catch()`: turns expected errors into undefined. @throws all others @example IN: read().catch(undefinedIf(isNotAllowed)) */
+export const undefinedIf = (isExpected: (error: unknown) => boolean) => (error: unknown): undefined => {
+  if (!isExpected(error)) throw error;
+};
 
 /** What is wrong with one entry of a mapping. */
 export class EntryError extends RangeError {

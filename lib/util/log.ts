@@ -51,9 +51,7 @@ const levels = (at: (level: LogLevel) => Logger[LogLevel]): Logger =>
  * IN: createLogger({ format: "text", level: "info" }).info("batch written", { rows: 500, table: "doc.t" })
  * OUT: 2026-01-31T12:34:56+01:00 INFO  batch written rows=500 table=doc.t
  */
-export function createLogger(
-  options: LoggerOptions,
-): Logger {
+export function createLogger(options: LoggerOptions): Logger {
   const { colour = false, write = (line) => STDERR.write(`${line}\n`), now = () => new Date() } = options;
   return unfailing(levels((level) => (message, fields = {}) => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(options.level)) return;

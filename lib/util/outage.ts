@@ -56,7 +56,6 @@ interface OutageTrackerOptions {
  * IN: a request that is answered after 6 s → OUT: `outageBegan` with a SilentError, then `recovered`
  */
 export class OutageTracker {
-  readonly #options: OutageTrackerOptions;
   readonly #failing = new Set<symbol>();
   /** Open requests, and from when they are overdue. */
   readonly #questions = new Set<{ readonly waitsFrom: number }>();
@@ -64,12 +63,10 @@ export class OutageTracker {
   #lastError: unknown;
   #outage: { readonly since: number; remindedAt: number } | undefined;
 
-  constructor(options: OutageTrackerOptions) {
-    this.#options = options;
-  }
+  constructor(private readonly options: OutageTrackerOptions) {}
 
   get system(): System {
-    return this.#options.system;
+    return this.options.system;
   }
 
   get active(): boolean {
@@ -108,13 +105,13 @@ export class OutageTracker {
     if (!current || this.#failing.size > 0 || this.#isSilent) return;
     this.#outage = undefined;
     this.#lastError = undefined;
-    this.#options.emit({ type: "recovered", system, lasted: current.lasted });
+    this.options.emit({ type: "recovered", system, lasted: current.lasted });
   }
 
   failed(operation: symbol, error: unknown): void {
     this.#lastError = error;
     this.#failing.add(operation);
-    this.#options.emit({ type: "retried", system: this.system });
+    this.options.emit({ type: "retried", system: this.system });
     this.#report(this.#now());
   }
 
@@ -144,10 +141,10 @@ export class OutageTracker {
     if (type === "outage" && now - outage.remindedAt < REMINDER_MS) return;
     outage.remindedAt = now;
     const { current } = this;
-    if (current) this.#options.emit({ type, ...current });
+    if (current) this.options.emit({ type, ...current });
   }
 
   #now(): number {
-    return (this.#options.clock ?? SYSTEM_CLOCK).monotonic();
+    return (this.options.clock ?? SYSTEM_CLOCK).monotonic();
   }
 }

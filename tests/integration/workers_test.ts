@@ -5,7 +5,7 @@ import { run } from "../../dev/process/program.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { collectionOf, insert, seen, stops, tablesAre, whole } from "../support/collections.ts";
 import { fieldsByName } from "../../lib/bson/bson.ts";
-import { idOfKey } from "../../lib/key/key_to_id.ts";
+import { idOfKey } from "../../lib/key/document_key.ts";
 import { keyText } from "../../lib/key/key_text.ts";
 import { WHOLE } from "../../lib/source/documents/key_ranges.ts";
 import { workerShare } from "../../lib/pipeline/workers/worker_share.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fc } from "../deps.ts";
 import { keyText } from "../../lib/key/key_text.ts";
-import { idOfKey } from "../../lib/key/key_to_id.ts";
+import { idOfKey } from "../../lib/key/document_key.ts";
 import { anyValue, type Raw, raw, valueOf } from "../support/raw_bson.ts";
 import { runs } from "../support/nightly.ts";
 

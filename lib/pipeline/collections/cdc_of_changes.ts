@@ -44,12 +44,8 @@ export function cdcOfChanges(
   const made = new Map<string, Uint8Array>();
   const of = (op: string, clusterTime: Origin["clusterTime"] = time && time.t * 1_000): Uint8Array => {
     const deletedAt = op === "delete" ? clusterTime ?? writtenAt : undefined;
-    const json = JSON.stringify({
-      op,
-      cluster_time: clusterTime,
-      written_at: writtenAt,
-      deleted_at: deletedAt,
-    });
+    const times = { cluster_time: clusterTime, written_at: writtenAt, deleted_at: deletedAt };
+    const json = JSON.stringify({ op, ...times });
     const bytes = made.get(json) ?? jsonBytes(json);
     made.set(json, bytes);
     return bytes;

@@ -2,7 +2,7 @@
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
 import type { TableName } from "../../sink/sql/names.ts";
 import type { Clock } from "../../util/clock.ts";
-import { messageOf } from "../../util/errors.ts";
+import { messageOf, undefinedIf } from "../../util/errors.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { describe } from "../status/describe_error.ts";
 import type { CollectionOpener, OpenTable } from "./collection_opener.ts";
@@ -19,14 +19,12 @@ const PLANNING: readonly StateChange["what"][] = ["snapshot planned", "resumed",
 
 export interface CollectionDeps {
   readonly opener: Pick<CollectionOpener, "tableOf" | "open" | "release">;
-  /** Called after each change of the state. */
   readonly onChange: (collection: Collection, before: CollectionState) => void;
   readonly clock: Pick<Clock, "now">;
 }
 
 export class Collection {
   readonly namespace: Namespace;
-  /** The namespace as text. */
   readonly name: string;
   readonly table: TableName;
   /** Documents that its last snapshot has read. */
@@ -39,18 +37,15 @@ export class Collection {
   retryAt = Infinity;
   /** When it got into its state, in milliseconds since 1970. */
   since: number;
-  /** The table while it is open. */
   opened: OpenTable | undefined;
-  readonly #deps: CollectionDeps;
   #state: CollectionState = { name: "waiting" };
   #needsSnapshot = false;
   #opening: Promise<OpenTable> | undefined;
 
-  constructor({ database, collection }: Namespace, deps: CollectionDeps) {
+  constructor({ database, collection }: Namespace, private readonly deps: CollectionDeps) {
     this.namespace = { database, collection };
     this.name = namespaceText(this.namespace);
     this.table = deps.opener.tableOf(this.namespace);
-    this.#deps = deps;
     this.since = deps.clock.now();
   }
 
@@ -58,7 +53,6 @@ export class Collection {
     return this.#state;
   }
 
-  /** Whether its changes are skipped. */
   get isSkipped(): boolean {
     return isSkipped(this.#state);
   }
@@ -78,8 +72,8 @@ export class Collection {
     if (next === before) return;
     if (next.name === "snapshot") this.documents = 0;
     this.#state = next;
-    this.since = this.#deps.clock.now();
-    this.#deps.onChange(this, before);
+    this.since = this.deps.clock.now();
+    this.deps.onChange(this, before);
   }
 
   /** Moves an open collection that needs no snapshot to `following`. */
@@ -94,7 +88,7 @@ export class Collection {
 
   async #openNow(): Promise<OpenTable> {
     try {
-      return this.opened = await this.#deps.opener.open(this.namespace);
+      return this.opened = await this.deps.opener.open(this.namespace);
     } catch (error) {
       this.#release();
       throw error;
@@ -116,7 +110,7 @@ export class Collection {
   #release(): void {
     this.#opening = undefined;
     this.opened = undefined;
-    this.#deps.opener.release(this.namespace);
+    this.deps.opener.release(this.namespace);
   }
 
   /** Removes rows of a dropped collection. If the table cannot be used, the collection fails until it can. */
@@ -139,11 +133,5 @@ export function failure(error: unknown): StateChange {
 }
 
 /** The result of the work; undefined if it fails because the table cannot be used. */
-export async function unlessUnusable<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!isUnusableTable(error)) throw error;
-    return undefined;
-  }
-}
+export const unlessUnusable = async <T>(work: () => Promise<T>): Promise<T | undefined> =>
+  await work().catch(undefinedIf(isUnusableTable));

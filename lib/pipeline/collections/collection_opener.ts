@@ -10,8 +10,8 @@ import { DeadLetters, deadLetterStream } from "../../sink/metadata/dead_letters.
 import { isMetadataTable } from "../../sink/metadata/metadata_tables.ts";
 import type { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import { isSameTable, quoteTable, tableFor, type TableName } from "../../sink/sql/names.ts";
-import { createLiveView, liveViewOf } from "../../sink/table/live_view.ts";
-import { shardsFor } from "../../sink/table/shards.ts";
+import { createLiveView, liveViewOf } from "../../sink/table/cdc_column.ts";
+import { shardsFor } from "../../sink/table/create_table.ts";
 import { selectPart } from "../../sink/table/row_reader.ts";
 import { type OpenedTable, openTable } from "../../sink/table/target_table.ts";
 import {
@@ -29,7 +29,7 @@ import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { MemoryBudget } from "../../util/garbage.ts";
 import type { Names, RelaySettings } from "../settings.ts";
 import type { Emit } from "../status/events.ts";
-import { deadLetterLimit } from "./dead_letter_limit.ts";
+import { deadLetterLimit } from "./dead_letters.ts";
 import { type Place, placeOf } from "./row_changes.ts";
 import { TableApplier } from "./table_applier.ts";
 import type { TableOwners } from "./table_owners.ts";
@@ -75,18 +75,14 @@ export interface OpenerDeps {
 const NO_TABLE: TableName = { schema: "", name: "" };
 
 export class CollectionOpener {
-  readonly #transports: Transports;
-  readonly #deps: OpenerDeps;
   readonly #deadLetterLimit;
 
-  constructor(transports: Transports, deps: OpenerDeps) {
-    this.#transports = transports;
-    this.#deps = deps;
+  constructor(private readonly transports: Transports, private readonly deps: OpenerDeps) {
     this.#deadLetterLimit = deadLetterLimit(deps.settings.maxDeadLetters);
   }
 
   tableOf(namespace: Namespace): TableName {
-    return tableFor(this.#deps.names.tableOf(namespace), namespace, this.#transports.raw.dialect);
+    return tableFor(this.deps.names.tableOf(namespace), namespace, this.transports.raw.dialect);
   }
 
   /**
@@ -96,8 +92,8 @@ export class CollectionOpener {
    * @throws UnusableTableError, SinkError if the table cannot be used, see {@linkcode isUnusableTable}
    */
   async open(namespace: Namespace): Promise<OpenTable> {
-    const { names, settings, memory, limits, saved, share, shardKeyOf, isStarting, log, emit } = this.#deps;
-    const { patient } = this.#transports;
+    const { names, settings, memory, limits, saved, share, shardKeyOf, isStarting, log, emit } = this.deps;
+    const { patient } = this.transports;
     const { table, isKnown, isMoved } = await this.#openTable(namespace, { waits: true });
     if (table.lacksShadows) {
       log.warn("Rows written before have no geo and vector until they are written again", {
@@ -108,8 +104,8 @@ export class CollectionOpener {
     const ofCollection = settings.for(namespace);
     const { partitionBy } = ofCollection;
     const writer = new Writer(patient, table, { limits, inFlightBudget: memory.inFlight });
-    const columns = await openColumnPolicy(this.#transports, {
-      ...this.#deps,
+    const columns = await openColumnPolicy(this.transports, {
+      ...this.deps,
       ...settings,
       ...ofCollection,
       table,
@@ -127,7 +123,7 @@ export class CollectionOpener {
     const shardKey = await shardKeyOf(namespace);
     if (!table.isNew) await checkParts(patient, table, { partitioning: partitionBy, shardKey });
     const applier = new TableApplier({
-      ...this.#deps,
+      ...this.deps,
       namespace,
       table,
       columns,
@@ -139,13 +135,13 @@ export class CollectionOpener {
       deadLetterLimit: this.#deadLetterLimit,
       settings: ofCollection,
       partitioning: partitionBy &&
-        { ...partitionBy, firstKept: () => firstKeptNow(ofCollection, this.#deps.clock.now()) },
+        { ...partitionBy, firstKept: () => firstKeptNow(ofCollection, this.deps.clock.now()) },
       ownKeys: async (oids) => {
         const own = await share.among(namespace, oids.map((oid) => rowKeyOf(oid, shardKey)));
         return own.map(({ oid }) => oid);
       },
       shardKey,
-      isFollowing: () => this.#deps.isFollowing(namespace),
+      isFollowing: () => this.deps.isFollowing(namespace),
       garbage: memory.garbage,
     });
     return { applier, columns, wasDropped: isKnown && table.isNew, isMoved, isUnrecovered };
@@ -162,19 +158,19 @@ export class CollectionOpener {
 
   /** Whether the collection had its rows in another table when the relay was started before. */
   async isMoved(namespace: Namespace): Promise<boolean> {
-    const before = await this.#deps.saved.tableOf(namespace);
+    const before = await this.deps.saved.tableOf(namespace);
     return before !== undefined && !isSameTable(before, this.tableOf(namespace));
   }
 
   /** Leaves the table to another collection with the same table name. */
   release(namespace: Namespace): void {
-    this.#deps.owners.release(quoteTable(this.tableOf(namespace)), namespace);
+    this.deps.owners.release(quoteTable(this.tableOf(namespace)), namespace);
   }
 
   /** Claims the table and opens it. Releases it if that fails. */
   async #openTable(namespace: Namespace, { waits }: { readonly waits: boolean }) {
-    const { patient, raw } = this.#transports;
-    const { owners, saved, settings, bytesOf, isStarting } = this.#deps;
+    const { patient, raw } = this.transports;
+    const { owners, saved, settings, bytesOf, isStarting } = this.deps;
     const table = this.tableOf(namespace);
     checkName(table, namespace);
     const isMoved = await this.isMoved(namespace);
@@ -210,10 +206,8 @@ export async function checkParts(transport: Transport, table: OpenedTable, place
   const sql = `SELECT ${columns} FROM ${quoteTable(table)} LIMIT ${CHECKED_ROWS}`;
   for (const [oid, part] of (await transport.query(sql)).rows) {
     if ([undefined, String(part)].includes(placeOf(String(oid), place).part)) continue;
-    throw unusableTable(table, [{
-      what: "its rows are in other partitions than --partition-by names",
-      isDesign: true,
-    }]);
+    const what = "its rows are in other partitions than --partition-by names";
+    throw unusableTable(table, [{ what, isDesign: true }]);
   }
 }
 

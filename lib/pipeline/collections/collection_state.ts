@@ -19,7 +19,6 @@ export type CollectionState =
   | { readonly name: "paused"; readonly reason?: string; readonly hint?: never }
   | { readonly name: "failed"; readonly reason: string; readonly hint?: string };
 
-/** What happens to a collection. */
 export type StateChange =
   | {
     readonly what:

@@ -25,7 +25,6 @@ const RETRY_MS = 60_000;
 const NAMED = 5;
 
 export class CollectionStates {
-  readonly #deps: CollectionStatesDeps;
   readonly #collections = new Map<string, Collection>();
   readonly #unsaved = new Set<Collection>();
   readonly #skipped = new Set<Collection>();
@@ -35,9 +34,7 @@ export class CollectionStates {
   /** Whether collections are followed as soon as they are open. */
   hasStarted = false;
 
-  constructor(deps: CollectionStatesDeps) {
-    this.#deps = deps;
-  }
+  constructor(private readonly deps: CollectionStatesDeps) {}
 
   get all(): IteratorObject<Collection> {
     return this.#collections.values();
@@ -56,12 +53,8 @@ export class CollectionStates {
   get(namespace: Namespace): Collection {
     const known = this.find(namespace);
     if (known) return known;
-    const { opener, clock } = this.#deps;
-    const collection = new Collection(namespace, {
-      opener,
-      clock,
-      onChange: (each, before) => this.#onChange(each, before),
-    });
+    const onChange: CollectionDeps["onChange"] = (each, before) => this.#onChange(each, before);
+    const collection = new Collection(namespace, { ...this.deps, onChange });
     this.#collections.set(collection.name, collection);
     return collection;
   }
@@ -70,9 +63,9 @@ export class CollectionStates {
   async load(existing: readonly Namespace[]): Promise<void> {
     if (this.hasStarted) return;
     const names = new Set(existing.map(namespaceText));
-    for (const { table, state, reason, ...namespace } of await this.#deps.saved.list()) {
+    for (const { table, state, reason, ...namespace } of await this.deps.saved.list()) {
       if (!names.has(namespaceText(namespace))) {
-        if (!table) await this.#deps.saved.remove(namespace);
+        if (!table) await this.deps.saved.remove(namespace);
         else if (state !== "waiting") this.saveLater(this.get(namespace));
       } else if (state === "paused") {
         const collection = this.get(namespace);
@@ -115,17 +108,17 @@ export class CollectionStates {
     const changed = [...this.#unsaved];
     this.#unsaved.clear();
     this.#saveDueAt = Infinity;
-    this.#savedAt = this.#deps.clock.monotonic();
-    await this.#deps.saved.save(changed);
+    this.#savedAt = this.deps.clock.monotonic();
+    await this.deps.saved.save(changed);
   }
 
   async saveIfDue(): Promise<void> {
-    if (this.#deps.clock.monotonic() >= this.#saveDueAt) await this.save();
+    if (this.deps.clock.monotonic() >= this.#saveDueAt) await this.save();
   }
 
   /** Removes a collection, and what is saved of it. */
   async remove(collection: Collection): Promise<void> {
-    await this.#deps.saved.remove(collection.namespace);
+    await this.deps.saved.remove(collection.namespace);
     this.#unsaved.delete(collection);
     this.#skipped.delete(collection);
     if (this.#collections.delete(collection.name)) this.#emit(collection, undefined);
@@ -139,10 +132,10 @@ export class CollectionStates {
   /** At most so many failed collections whose retries are due. Warns once a minute while a collection has failed. */
   due(atMost: number): readonly Collection[] {
     const failed = this.#failed;
-    const now = this.#deps.clock.monotonic();
+    const now = this.deps.clock.monotonic();
     if (failed.length > 0 && now - this.#warnedAt >= RETRY_MS) {
       this.#warnedAt = now;
-      this.#deps.log.warn("Collections have failed, because their tables cannot be used", {
+      this.deps.log.warn("Collections have failed, because their tables cannot be used", {
         count: failed.length,
         collections: namesOf(failed),
         reason: failed[0]?.state.reason,
@@ -153,7 +146,7 @@ export class CollectionStates {
 
   /** Postpones the next retry of a collection. */
   retryLater(collection: Collection): void {
-    collection.retryAt = this.#deps.clock.monotonic() + RETRY_MS;
+    collection.retryAt = this.deps.clock.monotonic() + RETRY_MS;
   }
 
   /** @throws UserError if a collection has failed */
@@ -175,7 +168,7 @@ export class CollectionStates {
 
   #onChange(collection: Collection, before: CollectionState): void {
     const { name, state } = collection;
-    const { log, clock } = this.#deps;
+    const { log, clock } = this.deps;
     this.retryLater(collection);
     if (isSkipped(state)) this.#skipped.add(collection);
     else this.#skipped.delete(collection);
@@ -192,7 +185,7 @@ export class CollectionStates {
   }
 
   #emit({ namespace, table, since }: Collection, state: CollectionState | undefined): void {
-    this.#deps.emit({ type: "collectionChanged", namespace, table: quoteTable(table), state, since });
+    this.deps.emit({ type: "collectionChanged", namespace, table: quoteTable(table), state, since });
   }
 }
 

@@ -30,16 +30,15 @@ export const TABLES_AT_ONCE = 4;
 const PUT_OFF_INTERVAL_MS = 5_000;
 
 export class Collections {
-  readonly #options: CollectionsOptions;
   readonly states: CollectionStates;
   readonly #saved: SavedCollections;
   readonly #opener: CollectionOpener;
   readonly #drops: Drops;
   #putOffTriedAt = 0;
-  #counts = NO_COUNTS;
+  /** Rows of all tables since the start, also of closed ones. */
+  counts: Counts = NO_COUNTS;
 
-  constructor(transports: Transports, options: CollectionsOptions) {
-    this.#options = options;
+  constructor(transports: Transports, private readonly options: CollectionsOptions) {
     const { names: { stream, metadataSchema: schema } } = options;
     const owners = new TableOwners(options.causalReader);
     const saved = new SavedCollections(transports.patient, { schema, stream });
@@ -57,11 +56,6 @@ export class Collections {
     });
     this.states = new CollectionStates({ ...options, saved, opener: this.#opener });
     this.#drops = new Drops({ ...options, transports, owners, saved, states: this.states });
-  }
-
-  /** Rows of all tables since the start, also of closed ones. */
-  get counts(): Counts {
-    return this.#counts;
   }
 
   /** Collections whose changes are skipped. Each needs a snapshot: save that with the position. */
@@ -108,7 +102,7 @@ export class Collections {
       .filter(({ isSkipped, opened }) => !isSkipped && !opened);
     const failures: (readonly [Collection, unknown])[] = [];
     await concurrently(collections, TABLES_AT_ONCE, async (collection) => {
-      this.#options.signal.throwIfAborted();
+      this.options.signal.throwIfAborted();
       try {
         await collection.open();
       } catch (error) {
@@ -175,7 +169,6 @@ export class Collections {
     });
   }
 
-  /** Makes written rows visible to queries. */
   async refresh(): Promise<void> {
     const dirty = this.states.all.filter(({ opened }) => opened?.applier.dirty).toArray();
     await concurrently(dirty, TABLES_AT_ONCE, async ({ namespace, opened }) => {
@@ -261,12 +254,12 @@ export class Collections {
         isBusy = false;
       }
     };
-    const timer = setInterval(recover, this.#options.settings.lease / 3);
+    const timer = setInterval(recover, this.options.settings.lease / 3);
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
   #onWritten({ namespace, ...counts }: TableWrite): void {
-    this.#counts = sumOf(this.#counts, counts);
+    this.counts = sumOf(this.counts, counts);
     this.states.count(namespace, { rows: counts.upserts + counts.deletes });
   }
 
@@ -275,7 +268,7 @@ export class Collections {
     if (!isUnusableTable(error)) throw error;
     collection.abandon();
     if (collection.isSkipped) return;
-    if (this.#options.settings.scope.level === "collection") throw error;
+    if (this.options.settings.scope.level === "collection") throw error;
     await this.#skip(collection, failure(error));
   }
 
@@ -293,7 +286,7 @@ export class Collections {
     this.states.retryLater(collection);
     let exists: boolean;
     try {
-      exists = await this.#options.causalReader.exists(namespace);
+      exists = await this.options.causalReader.exists(namespace);
       if (!exists && this.#drops.leavesRows(collection)) return [];
       await this.#opener.probe(namespace);
       if (exists) await collection.open();
@@ -304,14 +297,14 @@ export class Collections {
     }
     if (!exists) return [await this.drop(namespace)].filter((each) => each !== undefined);
     collection.move({ what: "usable again" });
-    this.#options.log.info("The table of a failed collection can be used again: taking a snapshot of it", {
+    this.options.log.info("The table of a failed collection can be used again: taking a snapshot of it", {
       collection: name,
     });
     return [collection.requeued];
   }
 
   async #retryPutOff(): Promise<void> {
-    const now = this.#options.clock.monotonic();
+    const now = this.options.clock.monotonic();
     if (now - this.#putOffTriedAt < PUT_OFF_INTERVAL_MS) return;
     this.#putOffTriedAt = now;
     for (const { namespace, opened } of [...this.states.all]) {

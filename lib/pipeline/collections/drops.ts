@@ -16,13 +16,10 @@ export interface DropsDeps extends Pick<OpenerDeps, "share" | "owners" | "saved"
 }
 
 export class Drops {
-  readonly #deps: DropsDeps;
   /** Emptied tables that a backup of CrateDB keeps. */
   readonly #undropped = new Map<Collection, TableApplier>();
 
-  constructor(deps: DropsDeps) {
-    this.#deps = deps;
-  }
+  constructor(private readonly deps: DropsDeps) {}
 
   /**
    * Applies `--on-drop`. A collection that was never followed, for example a view, has no rows, whatever table has its
@@ -31,7 +28,7 @@ export class Drops {
    * @returns the collection that has the table now, which needs a snapshot; undefined for none
    */
   async drop(collection: Collection): Promise<Namespace | undefined> {
-    const { owners, states, share } = this.#deps;
+    const { owners, states, share } = this.deps;
     const hasNoRows = collection.isSkipped && collection.keepsStale;
     states.retryNow();
     collection.move({ what: "dropped" });
@@ -46,12 +43,12 @@ export class Drops {
 
   /** Whether this relay leaves the rows of a dropped collection as they are. */
   leavesRows(collection: Collection): boolean {
-    return this.#onDrop(collection) === "keep" || !this.#deps.share.dropsRows;
+    return this.#onDrop(collection) === "keep" || !this.deps.share.dropsRows;
   }
 
   /** Drops the emptied tables of these collections that a backup of CrateDB kept when the last run ended. */
   async resume(collections: readonly Collection[]): Promise<void> {
-    const { share, transports: { patient } } = this.#deps;
+    const { share, transports: { patient } } = this.deps;
     // Another relay may have written to the table since.
     if (share.relays > 1) return;
     const emptied: Collection[] = [];
@@ -67,19 +64,19 @@ export class Drops {
   async finish(): Promise<void> {
     for (const [collection, applier] of this.#undropped) {
       // A collection that has the table now keeps it.
-      const isTaken = this.#deps.owners.has(quoteTable(collection.table));
+      const isTaken = this.deps.owners.has(quoteTable(collection.table));
       if (!isTaken && await unlessUnusable(() => applier.retryDrop())) continue;
       this.#undropped.delete(collection);
-      if (!isTaken && !collection.isSkipped) await this.#deps.states.remove(collection);
+      if (!isTaken && !collection.isSkipped) await this.deps.states.remove(collection);
     }
   }
 
   #onDrop({ namespace }: Collection): CollectionSettings["onDrop"] {
-    return this.#deps.settings.for(namespace).onDrop;
+    return this.deps.settings.for(namespace).onDrop;
   }
 
   async #isKnown({ opened, namespace, table }: Collection): Promise<boolean> {
-    const { saved, share } = this.#deps;
+    const { saved, share } = this.deps;
     if (opened) return true;
     if (share.relays > 1) return await saved.isShared(namespace, table);
     const before = await saved.tableOf(namespace);
@@ -88,7 +85,7 @@ export class Drops {
   }
 
   async #dropRows(collection: Collection, newOwner: Namespace | undefined): Promise<void> {
-    const { saved, share, log, states } = this.#deps;
+    const { saved, share, log, states } = this.deps;
     const stream = newOwner ? undefined : await saved.sharer(collection.namespace, collection.table);
     if (stream) {
       log.warn("Rows of a dropped collection stay: another stream writes to the table too", {

@@ -6,7 +6,7 @@ import type { Partitioning } from "./row_changes.ts";
 import type { Writer } from "../../sink/table/writer.ts";
 import type { Logger } from "../../util/log.ts";
 
-interface RemoveDeps extends CdcDeps {
+export interface RemoveDeps extends CdcDeps {
   readonly writer: Pick<Writer, "drop" | "markAll" | "truncate" | "deletePartsBefore">;
   readonly settings: Pick<CollectionSettings, "onDrop" | "deletes">;
   readonly partitioning?: Partitioning | undefined;
@@ -31,9 +31,7 @@ export async function removeRows(deps: RemoveDeps): Promise<boolean> {
 }
 
 /** @returns a function that drops the partitions that have expired since its last call */
-export function expiryOf(
-  { partitioning, writer, table, log }: RemoveDeps,
-): () => Promise<void> {
+export function expiryOf({ partitioning, writer, table, log }: RemoveDeps): () => Promise<void> {
   let kept = -Infinity;
   return async () => {
     const firstKept = partitioning?.firstKept?.() ?? -Infinity;

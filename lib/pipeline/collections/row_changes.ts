@@ -1,7 +1,7 @@
 /** Changes of rows: reduced to one per key, and split into `data` and `overflow`. Pure. */
-import { BsonType } from "../../bson/bson.ts";
+import { documentValue } from "../../bson/bson.ts";
 import { rowKeyOf, type ShardKey } from "../../key/document_key.ts";
-import { UnstorableError } from "../../util/errors.ts";
+import { ifStorable, UnstorableError } from "../../util/errors.ts";
 import { jsonOfBytes } from "../../util/json_writer.ts";
 import { jsonOf } from "../../mapping/bson_to_json.ts";
 import type { ColumnPath } from "../../mapping/column_tree.ts";
@@ -35,7 +35,6 @@ export interface RowChange {
   readonly before?: RowChange | undefined;
 }
 
-/** How the rows of a table are divided. */
 export interface Partitioning extends PartitionBy {
   /** The first partition that is kept. @default {all are} */
   readonly firstKept?: () => number;
@@ -72,7 +71,6 @@ export type Unstorable = DeadLetter & { readonly reason: string };
 
 /** Documents split for one version of the columns. */
 export interface Split {
-  /** The version of the columns. */
   readonly version: number;
   readonly rows: Row[];
   readonly letters: Unstorable[];
@@ -152,7 +150,7 @@ export interface Place {
   readonly shardKey: ShardKey;
 }
 
-interface MovingDeps extends Place {
+export interface MovingDeps extends Place {
   readonly settings: Pick<CollectionSettings, "deletes" | "onDrop">;
   /** Whether the table has the rows of all documents, and no stale ones. @default {yes} */
   readonly isFollowing?: (() => boolean) | undefined;
@@ -186,13 +184,5 @@ function shadowsIn(document: Uint8Array, shadows: NonNullable<TargetTable["shado
   };
 }
 
-/** Whether a row can store the document. */
-export function isStorable(document: Uint8Array): boolean {
-  try {
-    jsonOf({ type: BsonType.document, bytes: document, offset: 0, length: document.length });
-    return true;
-  } catch (error) {
-    if (error instanceof UnstorableError) return false;
-    throw error;
-  }
-}
+export const isStorable = (document: Uint8Array): boolean =>
+  ifStorable(() => jsonOf(documentValue(document))) !== undefined;

@@ -5,50 +5,40 @@ import { rowKeyText, type ShardKey } from "../../key/document_key.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { DeadLetters } from "../../sink/metadata/dead_letters.ts";
 import type { ColumnPolicy, KeyedRow } from "../../sink/columns/column_policy.ts";
-import type { Writer } from "../../sink/table/writer.ts";
+import { type Writer, writeRows } from "../../sink/table/writer.ts";
 import type { LookedUp } from "../../source/documents/chunk.ts";
-import type { Logger } from "../../util/log.ts";
 import type { MemoryBudget } from "../../util/garbage.ts";
 import { ReadWriteLock } from "../../util/concurrency.ts";
-import { type CdcDeps, cdcOfChanges, type Origin, type Reading } from "./cdc_of_changes.ts";
-import type { DeadLetterLimit } from "./dead_letter_limit.ts";
-import { fittingLetters } from "./fitting_letters.ts";
-import { expiryOf, removeRows } from "./remove_rows.ts";
+import { cdcOfChanges, type Origin, type Reading } from "./cdc_of_changes.ts";
+import { type DeadLetterLimit, fittingLetters } from "./dead_letters.ts";
+import { expiryOf, type RemoveDeps, removeRows } from "./remove_rows.ts";
 import {
   coalesce,
   isDelete,
   isStorable,
   mayHaveMoved,
-  type Partitioning,
+  type MovingDeps,
   placeOf,
   type RowChange,
   type Split,
   splitRows,
   type Unstorable,
 } from "./row_changes.ts";
-import { writeRows } from "../../sink/table/write_rows.ts";
 import type { Emit } from "../status/events.ts";
 import type { CollectionSettings } from "../settings.ts";
 import { type Stage, timed } from "../status/stages.ts";
 
-export interface TableApplierDeps extends CdcDeps {
+export interface TableApplierDeps extends RemoveDeps, MovingDeps {
   readonly namespace: Namespace;
   readonly columns: ColumnPolicy;
   readonly writer: Pick<Writer, keyof Writer>;
-  /** @default {one part} */
-  readonly partitioning?: Partitioning | undefined;
   readonly deadLetters: Pick<DeadLetters, "keys" | "among" | "read" | "add" | "resolve" | "clear">;
   /** The limit of all tables. */
   readonly deadLetterLimit: Pick<DeadLetterLimit, "check" | "count">;
   readonly settings: Pick<CollectionSettings, "onDrop" | "omit" | "deletes">;
   /** Those of these keys that this relay writes. */
   readonly ownKeys: (oids: readonly string[]) => Promise<readonly string[]>;
-  /** The fields beside `_id` that name a row. */
-  readonly shardKey: ShardKey;
-  /** Whether the table has the rows of all documents, and no stale ones. @default {yes} */
-  readonly isFollowing?: () => boolean;
   readonly garbage: MemoryBudget["garbage"];
-  readonly log: Logger;
   readonly emit: Emit;
 }
 
@@ -72,35 +62,32 @@ export class TableApplier {
   dirty = false;
   readonly dropExpired: ReturnType<typeof expiryOf>;
   readonly retryFitting: ReturnType<typeof fittingLetters>;
-  readonly #deps: TableApplierDeps;
   /** Shared by writes, exclusive for changes of columns. */
   readonly #lock = new ReadWriteLock();
-  /** Whether dead letters are being retried. */
   #isReplaying = false;
 
-  constructor(deps: TableApplierDeps) {
-    this.#deps = deps;
+  constructor(private readonly deps: TableApplierDeps) {
     this.dropExpired = expiryOf(deps);
     this.retryFitting = fittingLetters(deps, this);
   }
 
   get shardKey(): ShardKey {
-    return this.#deps.shardKey;
+    return this.deps.shardKey;
   }
 
   /** The key of a document's row, from the document or else from the event. */
   keyOf({ id, key, document }: DocumentState): string {
-    return rowKeyText(id, document ?? (key && bytesOf(key)), this.#deps.shardKey);
+    return rowKeyText(id, document ?? (key && bytesOf(key)), this.deps.shardKey);
   }
 
   /** Keys of dead letters, in lists of at most `size`. */
   deadKeys(size: number): AsyncGenerator<string[]> {
-    return this.#deps.deadLetters.keys(size);
+    return this.deps.deadLetters.keys(size);
   }
 
   /** Writes documents of dead letters. Logs those that cannot be read; they stay. @returns how many were stored */
   async retryDeadLetters(oids: readonly string[]): Promise<number> {
-    const { namespace, deadLetters, ownKeys, log } = this.#deps;
+    const { namespace, deadLetters, ownKeys, log } = this.deps;
     const before = await deadLetters.among(oids);
     const collection = namespaceText(namespace);
     this.#isReplaying = true;
@@ -113,7 +100,7 @@ export class TableApplier {
           log.warn("A dead letter cannot be read, and stays", { oid, collection, error });
           return [];
         });
-        const cdcOf = cdcOfChanges(this.#deps);
+        const cdcOf = cdcOfChanges(this.deps);
         await this.#write(rows.map((row) => ({ ...row, cdc: cdcOf({ ...row, clusterTime: null }) })));
       }
     } finally {
@@ -127,13 +114,13 @@ export class TableApplier {
 
   /** Creates the first columns of a table that has none. */
   async learn(sample: () => Promise<readonly Uint8Array[]>): Promise<void> {
-    await this.#deps.columns.learn(async () =>
+    await this.deps.columns.learn(async () =>
       (await sample()).map((each) => this.#withoutOmitted(each)).filter(isStorable)
     );
   }
 
   #withoutOmitted(document: Uint8Array): Uint8Array {
-    return withoutFields(document, this.#deps.settings.omit);
+    return withoutFields(document, this.deps.settings.omit);
   }
 
   /**
@@ -143,8 +130,8 @@ export class TableApplier {
    * @returns the number of different keys
    */
   async apply(changes: readonly DocumentState[], reading?: Reading): Promise<number> {
-    const { deletes } = this.#deps.settings;
-    const cdcOf = cdcOfChanges(this.#deps, reading);
+    const { deletes } = this.deps.settings;
+    const cdcOf = cdcOfChanges(this.deps, reading);
     const all = changes.map((state) => {
       const { document, refusal, operation, isLast = false } = state;
       return {
@@ -163,23 +150,22 @@ export class TableApplier {
 
   /** Removes rows and dead letters of documents that do not exist, according to `--deletes`. */
   async remove(oids: readonly string[]): Promise<void> {
-    if (this.#deps.settings.deletes === "keep") return;
-    const cdc = cdcOfChanges(this.#deps)({ document: null });
+    if (this.deps.settings.deletes === "keep") return;
+    const cdc = cdcOfChanges(this.deps)({ document: null });
     await this.#write(oids.map((oid) => ({ oid, document: null, cdc })));
   }
 
   /** Keys of rows that are not marked as deleted, in lists of at most `size`. */
   keys(size: number): AsyncGenerator<string[]> {
-    return this.#deps.writer.keys(size, { areLive: this.#deps.settings.deletes === "soft" });
+    return this.deps.writer.keys(size, { areLive: this.deps.settings.deletes === "soft" });
   }
 
-  /** Makes written rows visible to queries. */
   async refresh(): Promise<void> {
     const before = this.dirty;
     // Rows that are written during the refresh may need another one.
     this.dirty = false;
     try {
-      await this.#deps.writer.refresh();
+      await this.deps.writer.refresh();
     } catch (error) {
       this.dirty ||= before;
       throw error;
@@ -192,7 +178,7 @@ export class TableApplier {
    * @returns whether the emptied table is to be dropped later, because a backup of CrateDB keeps it
    */
   async dropRows(): Promise<boolean> {
-    const isKept = await removeRows(this.#deps);
+    const isKept = await removeRows(this.deps);
     await this.discardDeadLetters();
     this.dirty = false;
     return isKept;
@@ -200,17 +186,17 @@ export class TableApplier {
 
   /** @returns whether a backup of CrateDB still keeps the table */
   async retryDrop(): Promise<boolean> {
-    return await this.#deps.writer.drop() === "backup running";
+    return await this.deps.writer.drop() === "backup running";
   }
 
   discardDeadLetters(oids?: readonly string[]): Promise<void> {
-    return oids ? this.#deps.deadLetters.resolve(oids) : this.#deps.deadLetters.clear();
+    return oids ? this.deps.deadLetters.resolve(oids) : this.deps.deadLetters.clear();
   }
 
   /** Precondition: one change per key. */
   async #write(changes: readonly RowChange[]): Promise<void> {
     if (changes.length === 0) return;
-    const { deadLetters, deadLetterLimit, garbage, log, namespace, emit } = this.#deps;
+    const { deadLetters, deadLetterLimit, garbage, log, namespace, emit } = this.deps;
     const upserts = changes.map((change) => change.before ?? change)
       .filter((change): change is RowChange & KeyedRow => change.document !== null);
     const deleted = changes.filter(({ document }) => document === null);
@@ -256,7 +242,7 @@ export class TableApplier {
     upserts: readonly (RowChange & KeyedRow)[],
     deleted: readonly RowChange[],
   ) {
-    const { writer, columns } = this.#deps;
+    const { writer, columns } = this.deps;
     if (columns.version !== version) return undefined;
     return await this.#timed("write", async () => {
       const { refused, ...written } = await writeRows(writer, rows);
@@ -270,7 +256,7 @@ export class TableApplier {
         }),
       ].filter(({ oid }) => !gone.has(oid));
       if (!this.#isReplaying) await this.#checkLimit(rows.length - refused.length, dead);
-      const place = this.#deps;
+      const place = this.deps;
       await writer.deleteMoved(mayHaveMoved(rows, upserts, place).filter(({ oid }) => !errors.has(oid)));
       const others = [...expired, ...dead.map(({ oid }) => oid)].filter((oid) => !gone.has(oid));
       await writer.delete([
@@ -290,7 +276,7 @@ export class TableApplier {
 
   /** Keeps the last dead letter of those that are too many: the error that ends the relay lacks the server's message. */
   async #checkLimit(written: number, letters: readonly Unstorable[]): Promise<void> {
-    const { deadLetters, deadLetterLimit } = this.#deps;
+    const { deadLetters, deadLetterLimit } = this.deps;
     try {
       deadLetterLimit.check({ written, letters });
     } catch (error) {
@@ -304,7 +290,7 @@ export class TableApplier {
    * then `#writeSplit` has all split again.
    */
   async #split(upserts: readonly KeyedRow[]): Promise<Split> {
-    const { columns, table, partitioning } = this.#deps;
+    const { columns, table, partitioning } = this.deps;
     let split = await this.#timed("split", () => splitRows(upserts, columns, table, partitioning));
     if (split.needColumns.length > 0) {
       const { needColumns } = split;
@@ -321,6 +307,6 @@ export class TableApplier {
   }
 
   #timed<T>(stage: Stage, work: () => T | Promise<T>): Promise<T> {
-    return timed(stage, work, this.#deps);
+    return timed(stage, work, this.deps);
   }
 }

@@ -15,13 +15,10 @@ import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { UnusableTableError } from "../../sink/table/unusable_table.ts";
 
 export class TableOwners {
-  readonly #mongodb: Pick<CausalReader, "exists">;
   /** By the quoted name of the table. */
   readonly #owners = new Map<string, Namespace>();
 
-  constructor(mongodb: Pick<CausalReader, "exists">) {
-    this.#mongodb = mongodb;
-  }
+  constructor(private readonly mongodb: Pick<CausalReader, "exists">) {}
 
   /**
    * Gives a table to a collection.
@@ -31,9 +28,9 @@ export class TableOwners {
    */
   async claim(table: string, namespace: Namespace, recorded: readonly Namespace[] = []): Promise<void> {
     const owner = this.#owners.get(table);
-    if (owner && !await this.#mongodb.exists(namespace)) return;
+    if (owner && !await this.mongodb.exists(namespace)) return;
     for (const other of owner ? [owner, ...recorded] : recorded) {
-      if (!isSame(other, namespace) && await this.#mongodb.exists(other)) {
+      if (!isSame(other, namespace) && await this.mongodb.exists(other)) {
         throw sharedTable(table, other, namespace);
       }
     }
@@ -45,7 +42,7 @@ export class TableOwners {
   /** The existing collection that has the table of a dropped one; undefined for none. */
   async newOwner(table: string, dropped: Namespace): Promise<Namespace | undefined> {
     const owner = this.#owners.get(table);
-    return owner && !isSame(owner, dropped) && await this.#mongodb.exists(owner) ? owner : undefined;
+    return owner && !isSame(owner, dropped) && await this.mongodb.exists(owner) ? owner : undefined;
   }
 
   has(table: string): boolean {

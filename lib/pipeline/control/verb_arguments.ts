@@ -1,6 +1,6 @@
 /** The verbs with their arguments: for the control table, for `ctl` with its help, and for the relay that reads them. */
 import { bytesFromHex, fieldsByName } from "../../bson/bson.ts";
-import { operationTime } from "../../bson/operation_time.ts";
+import { operationTime } from "../../bson/library.ts";
 import type { RowKey } from "../../key/document_key.ts";
 import { parseFilter } from "../../source/documents/transform.ts";
 import { type Namespace, namespaceOf } from "../../util/namespace.ts";

@@ -48,10 +48,8 @@ export async function applyBatch(batch: ChangeBatch, deps: ApplyDeps): Promise<v
       return needsCdc({ deletes, metadata }) ? withEvents(found, some) : found;
     };
     const hasTransform = transform.length > 0;
-    if (
-      fullDocument === "required" && !hasTransform &&
-      !changes.every((each) => isDelete(each) || hasDocument(each))
-    ) {
+    const isComplete = () => changes.every((each) => isDelete(each) || hasDocument(each));
+    if (fullDocument === "required" && !hasTransform && !isComplete()) {
       // MongoDB itself checks that only if all collections of the stream require post-images.
       const message = "an update without a post-image";
       throw new MongoServerError({ message, code: MongodbCode.NoMatchingDocument });
@@ -142,8 +140,6 @@ async function* statesByDocumentKey(
   );
   const existing = new Set(found.map((each) => applier.keyOf(each)));
   const deleted = open.filter((change) => !existing.has(keyOf(change)));
-  yield [
-    ...found,
-    ...deleted.map((change) => ({ ...change, document: null, ...refusals.get(keyText(change.id)) })),
-  ];
+  const rest = deleted.map((change) => ({ ...change, document: null, ...refusals.get(keyText(change.id)) }));
+  yield [...found, ...rest];
 }

@@ -124,25 +124,22 @@ const LATEST_WEIGHT = 0.25;
  * IN: refreshes of 3 ms → OUT: a pause of 25 ms; of 80 ms → 40 ms; of 3 s, with a longest pause of 1 s → 1 s
  */
 export class RefreshPace {
-  readonly #longestPause: number;
   /** What a refresh takes on average; undefined before the first one. */
   #cost: number | undefined;
   #endedAt = -Infinity;
 
-  constructor(longestPause: number) {
-    this.#longestPause = longestPause;
-  }
+  constructor(private readonly longestPause: number) {}
 
   /** When the next refresh may begin. */
   get dueAt(): number {
     if (this.#cost === undefined) return this.#endedAt;
     const pause = Math.max(SHORTEST_PAUSE_MS, PAUSE_PER_COST * this.#cost);
-    return this.#endedAt + Math.min(this.#longestPause, pause);
+    return this.#endedAt + Math.min(this.longestPause, pause);
   }
 
   /** When it has to begin at the latest. */
   get latestAt(): number {
-    return this.#endedAt + this.#longestPause;
+    return this.#endedAt + this.longestPause;
   }
 
   refreshed(startedAt: number, endedAt: number): void {

@@ -42,10 +42,7 @@ export async function follow(open: OpenStream, deps: LoopDeps): Promise<void> {
       position: stream,
     });
     try {
-      return await withStream(
-        (left) => open(from, left),
-        (batches) => replicate(batches, snapshot, watched),
-      );
+      return await withStream((left) => open(from, left), (batches) => replicate(batches, snapshot, watched));
     } catch (error) {
       if (!isHistoryLost(error)) throw error;
       if (from instanceof BSON.Timestamp && position.state.token === null) throw startTooEarly(from, error);
@@ -96,15 +93,10 @@ export async function withStream(
 }
 
 /** That this is another deployment; undefined if it is the same. */
-async function otherDeployment(deps: LoopDeps): Promise<OtherDeploymentError | undefined> {
-  try {
-    await checkOriginNow(deps);
-    return undefined;
-  } catch (error) {
-    if (error instanceof OtherDeploymentError) return error;
-    throw error;
-  }
-}
+const otherDeployment = (deps: LoopDeps): Promise<OtherDeploymentError | void> =>
+  checkOriginNow(deps).catch((error) =>
+    error instanceof OtherDeploymentError ? error : Promise.reject(error)
+  );
 
 /** @returns the snapshot that replaces the changes which MongoDB no longer has */
 async function snapshotAfterLoss(
@@ -147,9 +139,7 @@ export function snapshotBreaker(clock: Pick<Clock, "monotonic">) {
   let inARow = 0;
   let done: { readonly at: number; readonly took: number } | undefined;
   return {
-    listen: on({
-      snapshotDone: ({ seconds }) => done = { at: clock.monotonic(), took: seconds * 1_000 },
-    }),
+    listen: on({ snapshotDone: ({ seconds }) => done = { at: clock.monotonic(), took: seconds * 1_000 } }),
     /** Call it before the snapshot that replaces lost history. */
     historyLost(): void {
       if (done && clock.monotonic() - done.at > done.took) inARow = 0;

@@ -84,7 +84,6 @@ interface RunningDeps extends LoopDeps {
 
 /** Reads the next batch ahead. */
 class ReplicationLoop {
-  readonly #deps: RunningDeps;
   readonly #startedAt: number;
   /** Settles when the next batch has arrived or failed, or the stream has ended. */
   #arrival: Promise<IteratorResult<ChangeBatch>>;
@@ -101,14 +100,13 @@ class ReplicationLoop {
   #events = 0;
   #progress: Advance = { clusterTime: null, lag: null };
 
-  constructor(deps: RunningDeps, first: Promise<IteratorResult<ChangeBatch>>) {
-    this.#deps = deps;
+  constructor(private readonly deps: RunningDeps, first: Promise<IteratorResult<ChangeBatch>>) {
     this.#startedAt = deps.clock.monotonic();
     this.#arrival = this.#awaiting(first);
   }
 
   async run(): Promise<void> {
-    const { clock, trace, emit, checkpoint } = this.#deps;
+    const { clock, trace, emit, checkpoint } = this.deps;
     const steps = {
       apply: () => this.#apply(),
       takeSnapshotSlice: () => trace("snapshot slice", () => this.#takeSnapshotSlice()),
@@ -126,7 +124,7 @@ class ReplicationLoop {
   }
 
   get #state(): LoopState {
-    const { settings, signal, checkpoint, snapshot, filtered } = this.#deps;
+    const { settings, signal, checkpoint, snapshot, filtered } = this.deps;
     const { token } = checkpoint;
     const until = settings.snapshot === "only" ? this.#snapshotTime : undefined;
     return {
@@ -144,7 +142,7 @@ class ReplicationLoop {
 
   #awaiting(arrival: Promise<IteratorResult<ChangeBatch>>): typeof arrival {
     this.#own.batch = "awaited";
-    this.#own.awaitedSince = this.#deps.clock.monotonic();
+    this.#own.awaitedSince = this.deps.clock.monotonic();
     arrival.then(
       ({ done }) => this.#own.batch = done ? "none" : "there",
       () => this.#own.batch = "there", // The error is thrown by `#apply`.
@@ -157,16 +155,16 @@ class ReplicationLoop {
     if (done) throw new Error("The stream has ended");
     const apply = () => this.#applyBatch(batch);
     // MongoDB sends an empty batch every second.
-    await (batch.events > 0 ? this.#deps.trace("batch", apply) : apply());
+    await (batch.events > 0 ? this.deps.trace("batch", apply) : apply());
   }
 
   async #applyBatch(batch: ChangeBatch): Promise<void> {
-    const { emit, clock, mongodbClock, tables, between, batches, checkpoint, snapshot } = this.#deps;
+    const { emit, clock, mongodbClock, tables, between, batches, checkpoint, snapshot } = this.deps;
     const { events, bytes, token } = batch;
     const hasRows = events > 0;
     const startedAt = clock.monotonic();
     if (hasRows) emit({ type: "batchStarted", lag: ageOf(batch, mongodbClock.now()) });
-    await applyBatch(batch, this.#deps);
+    await applyBatch(batch, this.deps);
     this.#arrival = this.#awaiting(batches.next());
     this.#progress = advanceOf(batch, { now: mongodbClock.now(), before: this.#progress.clusterTime });
     checkpoint.applied({ token, hasRows, isUpToDate: this.#progress.lag === 0 && !hasRows });
@@ -178,11 +176,11 @@ class ReplicationLoop {
     }
     emit({ type: "advanced", ...this.#progress });
     for (const collection of await tables.maintain()) snapshot.requeueSkipped(collection);
-    await between(this.#deps);
+    await between(this.deps);
   }
 
   async #takeSnapshotSlice(): Promise<void> {
-    const { clock, snapshot, filtered, checkpoint } = this.#deps;
+    const { clock, snapshot, filtered, checkpoint } = this.deps;
     const startedAt = clock.monotonic();
     this.#own.isStreamBusy = false;
     if (snapshot.pending) await snapshot.runSlice();
@@ -197,22 +195,22 @@ class ReplicationLoop {
   /** No document of the snapshot is newer than the last read. */
   async #endSnapshot(): Promise<void> {
     this.#snapshotTime = this.#timeRead;
-    await this.#deps.checkpoint.flush();
-    this.#deps.snapshot.end();
+    await this.deps.checkpoint.flush();
+    this.deps.snapshot.end();
   }
 
   #becomeReady(): void {
     this.#own.isReady = true;
     this.#snapshotTime ??= this.#timeRead;
-    this.#deps.emit({ type: "ready" });
+    this.deps.emit({ type: "ready" });
   }
 
   get #timeRead(): BSON.Timestamp {
-    return this.#deps.causalReader.time ?? NO_TIME;
+    return this.deps.causalReader.time ?? NO_TIME;
   }
 
   async #stop(): Promise<void> {
-    const { emit, tables, clock, checkpoint } = this.#deps;
+    const { emit, tables, clock, checkpoint } = this.deps;
     await checkpoint.flush();
     const seconds = Math.round((clock.monotonic() - this.#startedAt) / 100) / 10;
     emit({ type: "stopped", events: this.#events, ...tables.counts, seconds });

@@ -64,10 +64,8 @@ export async function startUp(
   const lost = await openTables(namespaces, deps);
   const isLost = new Set(lost.map(namespaceText));
   const changed = namespaces.filter((each) => outdated?.includes(each) && !isLost.has(namespaceText(each)));
-  for (const namespace of changed) {
-    const collection = namespaceText(namespace);
-    log.info("The settings of a collection have changed: taking a new snapshot of it", { collection });
-  }
+  const text = "The settings of a collection have changed: taking a new snapshot of it";
+  for (const each of changed) log.info(text, { collection: namespaceText(each) });
   const toRead = plans.requeueAll(plans.planSnapshot(snapshot, namespaces), [...lost, ...changed]);
   const plan = plans.requeueSkipped(toRead, tables.skipped, settings);
   tables.states.start(plans.collectionsLeft(plan));
@@ -88,12 +86,8 @@ async function openTables(
   { bulkReader, tables, position, settings, log }: StartupDeps,
 ): Promise<readonly Requeued[]> {
   const lost = await tables.openAll(namespaces);
-  for (const namespace of lost) {
-    const collection = namespaceText(namespace);
-    log.warn("The table of a collection is missing or has changed: taking a new snapshot of it", {
-      collection,
-    });
-  }
+  const text = "The table of a collection is missing or has changed: taking a new snapshot of it";
+  for (const each of lost) log.warn(text, { collection: namespaceText(each) });
   for (const { stream, collections } of await tables.overlaps()) {
     log.warn("Another relay that is alive writes the same collections to the same tables", {
       other: stream,

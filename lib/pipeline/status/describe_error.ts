@@ -67,10 +67,8 @@ const filled = (error: known.KnownError | undefined, text: string): Text => ({
 function serverText({ code, codeName }: MongoServerError, text: string): Text {
   const found = known.MONGODB_ERRORS.find(({ codes }) => codes.includes(Number(code)));
   if (found) return filled(found, withoutCommand(text));
-  return {
-    message: text,
-    hint: `MongoDB refused this with code ${code}${codeName ? ` (${codeName})` : ""}.`,
-  };
+  const name = codeName ? ` (${codeName})` : "";
+  return { message: text, hint: `MongoDB refused this with code ${code}${name}.` };
 }
 
 /** The host of `mongodb+srv://` is resolved before a connection exists, so the error is not the driver's. */

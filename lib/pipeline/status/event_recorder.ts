@@ -1,8 +1,13 @@
 /** Derives events for operators from those of a relay: for `cdc_events`, hooks and the page. */
 import type { RequestState } from "../../sink/metadata/control_requests.ts";
-import { type EventKind, type RecordedEvent, recordedEvent } from "../../sink/metadata/event_log.ts";
+import {
+  type EventKind,
+  type EventLog,
+  type RecordedEvent,
+  recordedEvent,
+} from "../../sink/metadata/event_log.ts";
 import { HEADROOM_PART } from "../../sink/metadata/status_view.ts";
-import type { Clock } from "../../util/clock.ts";
+import { type Clock, waitAtMost } from "../../util/clock.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import { durationText, firstLine } from "../../util/text.ts";
 import { describe } from "./describe_error.ts";
@@ -10,6 +15,8 @@ import { type Emit, type Listener, on } from "./events.ts";
 import { behindText, oplogText } from "./health.ts";
 import type { StatusSource } from "./relay_status.ts";
 import { FRESH_MS } from "./stream_lag.ts";
+import { messageOf } from "../../util/errors.ts";
+import type { Logger } from "../../util/log.ts";
 
 const HIGH_LAG_MS = 60_000;
 /** What is counted is recorded so often at most. */
@@ -53,7 +60,6 @@ export function eventRecorder({ stream, status, clock, emit }: {
   let isLate = false;
   let isOplogLow = false;
   const failed = new Set<string>();
-  /** Requests that run. */
   const running = new Set<string>();
   const counts = new Map<string, { kind: keyof typeof COUNTED; collection: string; count: number }>();
   let countsDue = -Infinity;
@@ -152,4 +158,69 @@ export function eventRecorder({ stream, status, clock, emit }: {
       record("failed", `The relay has failed: ${message}`, { hint });
     },
   });
+}
+
+const MAX_WAITING = 1_000;
+const DAY_MS = 24 * 60 * 60_000;
+const LAST_WRITE_MS = 1_000;
+
+/** Writes recorded events to `cdc_events`, in bulk and in the background: nothing waits for it. */
+export class EventWriter implements AsyncDisposable {
+  /** The table; until it is set, events wait. */
+  log: Pick<EventLog, "write" | "expire"> | undefined;
+  #waiting: readonly RecordedEvent[] = [];
+  #writing: Promise<void> | undefined;
+  #hasWarned = false;
+  #expiresAt = -Infinity;
+
+  constructor(
+    readonly deps: {
+      readonly clock: Pick<Clock, "now" | "monotonic" | "wait">;
+      readonly log: Logger;
+      readonly emit: Emit;
+    },
+  ) {}
+
+  // `verify` has written its events itself.
+  readonly listen: Listener = on({
+    recorded: ({ event }) => event.kind.startsWith("verify_") || this.#keep([...this.#waiting, event]),
+  });
+
+  /** Called once a second. Writes what waits, unless it is being written. */
+  beat(): void {
+    if (this.log && this.#waiting.length > 0) this.#writing ??= this.#write(this.log);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const last = Promise.resolve(this.#writing).then(() => this.beat()).then(() => this.#writing);
+    await waitAtMost(LAST_WRITE_MS, last, this.deps.clock);
+  }
+
+  async #write(to: Pick<EventLog, "write" | "expire">): Promise<void> {
+    const { clock, log } = this.deps;
+    const events = this.#waiting;
+    this.#waiting = [];
+    try {
+      await to.write(events);
+      this.#hasWarned = false;
+    } catch (error) {
+      if (!this.#hasWarned) {
+        log.warn("Events cannot be written to cdc_events yet", { error: messageOf(error) });
+      }
+      this.#hasWarned = true;
+      this.#keep([...events, ...this.#waiting]);
+    }
+    if (!this.#hasWarned && clock.monotonic() >= this.#expiresAt) {
+      this.#expiresAt = clock.monotonic() + DAY_MS;
+      await to.expire(clock.now()).catch(() => {}); // Tried again tomorrow.
+    }
+    this.#writing = undefined;
+  }
+
+  /** Keeps the newest events. */
+  #keep(events: readonly RecordedEvent[]): void {
+    this.#waiting = events.slice(-MAX_WAITING);
+    const lost = events.length - this.#waiting.length;
+    if (lost > 0) this.deps.emit({ type: "recordsLost", events: lost });
+  }
 }

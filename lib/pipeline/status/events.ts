@@ -48,7 +48,6 @@ export interface ColumnChange {
   readonly columns: number;
 }
 
-/** A collection whose state has changed. */
 export interface CollectionChange {
   readonly namespace: Namespace;
   /** The quoted name of its table. */

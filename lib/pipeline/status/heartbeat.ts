@@ -75,7 +75,6 @@ export class StatusReporter {
 
   constructor(deps: {
     readonly status: StatusSource;
-    /** Writes the status. */
     readonly report: () => Promise<void>;
     /** Called if the status cannot be written. */
     readonly fail: (error: unknown) => void;

@@ -5,15 +5,9 @@ import { VERSION } from "../../util/runtime.ts";
 import type { Counts } from "./events.ts";
 
 const OWN = [
-  "starting",
-  "standby",
-  "paused",
-  "snapshot",
-  "catching up",
-  "following",
-  "stopped",
-  "failed",
-] as const;
+  ...["starting", "standby", "paused", "snapshot", "catching up"] as const,
+  ...["following", "stopped", "failed"] as const,
+];
 /** The phase names the first of these that has an outage. */
 export const SYSTEMS: readonly ["CrateDB", "PostgreSQL", "MongoDB"] = ["CrateDB", "PostgreSQL", "MongoDB"];
 

@@ -21,7 +21,6 @@ type KnownLag = { readonly lag: number | null; readonly at: number };
  * - `lastError` is that of the end, else of the outage in the phase, else of the first failed collection.
  */
 export class StatusTracker implements StatusSource {
-  readonly #clock: Pick<Clock, "monotonic">;
   readonly #collections = new Map<string, CollectionChange>();
   readonly #systems = new Set<Liveness>();
   /** The limits of what is written at once; null before the relay writes. */
@@ -43,9 +42,7 @@ export class StatusTracker implements StatusSource {
   #failedCollections: RelayStatus["failedCollections"] = [];
   #counts = NO_COUNTS;
 
-  constructor(clock: Pick<Clock, "monotonic"> = SYSTEM_CLOCK) {
-    this.#clock = clock;
-  }
+  constructor(private readonly clock: Pick<Clock, "monotonic"> = SYSTEM_CLOCK) {}
 
   /** Includes the outages and overdue answers of this system in the status. */
   watch(system: Liveness): void {
@@ -69,12 +66,12 @@ export class StatusTracker implements StatusSource {
     snapshotProgress: (progress) => this.#snapshot = progress,
     snapshotDone: () => this.#snapshot = undefined,
     // Until its rows are written, the lag grows.
-    batchStarted: ({ lag }) => this.#applying = { lag, at: this.#clock.monotonic() },
+    batchStarted: ({ lag }) => this.#applying = { lag, at: this.clock.monotonic() },
     batchApplied: ({ events }) => this.#events += events,
     tableWritten: (write) => this.#counts = sumOf(this.#counts, write),
     advanced: ({ clusterTime, lag }) => {
       this.#clusterTime = clusterTime ?? this.#clusterTime;
-      this.#proved = { lag, at: this.#clock.monotonic() };
+      this.#proved = { lag, at: this.clock.monotonic() };
       this.#applying = undefined;
     },
     // An oplog that has dropped no entry yet gives a lower bound, not the headroom.
@@ -137,7 +134,7 @@ export class StatusTracker implements StatusSource {
    * IN: a lag of 0 proved 1 s ago, a statement that has waited 4 s for its answer → OUT: 4,000
    */
   get #lag(): number | null {
-    const now = this.#clock.monotonic();
+    const now = this.clock.monotonic();
     const known = this.#applying ?? this.#proved;
     if (!known || known.lag === null) return null;
     if (this.#applying) return known.lag + now - known.at;

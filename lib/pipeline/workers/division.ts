@@ -4,6 +4,7 @@ import type { Transport } from "../../sink/connection/transport.ts";
 import { LEASE_MARGIN_MS } from "../../sink/metadata/lease.ts";
 import { selectFromEach } from "../../sink/metadata/metadata_tables.ts";
 import { readPosition } from "../../sink/metadata/saved_position.ts";
+import type { StreamName } from "../../sink/metadata/stream_rows.ts";
 import type { StreamPosition } from "../../sink/metadata/stream_position.ts";
 import { quoteTable } from "../../sink/sql/names.ts";
 import type { Clock } from "../../util/clock.ts";
@@ -20,22 +21,13 @@ export function isDividedOtherwise(stream: string, other: string): boolean {
 
 /** The saved streams of the same documents that are divided in another way. */
 export class DividedStreams {
-  readonly #transport: Transport;
-  /** The schema of the metadata tables, and the relay's stream. */
-  readonly #names: { readonly schema: string; readonly stream: string };
-
-  constructor(transport: Transport, names: { readonly schema: string; readonly stream: string }) {
-    this.#transport = transport;
-    this.#names = names;
-  }
+  constructor(private readonly transport: Transport, private readonly names: StreamName) {}
 
   async others(): Promise<readonly string[]> {
-    const tables = ["cdc_position", "cdc_collection"].map((name) => ({ schema: this.#names.schema, name }));
+    const tables = ["cdc_position", "cdc_collection"].map((name) => ({ schema: this.names.schema, name }));
     const streamsIn = (table: string) => `SELECT DISTINCT stream FROM ${table}`;
-    const saved = (await selectFromEach(this.#transport, tables, streamsIn)).map(([stream]) =>
-      String(stream)
-    );
-    return [...new Set(saved)].filter((each) => isDividedOtherwise(each, this.#names.stream)).sort();
+    const saved = (await selectFromEach(this.transport, tables, streamsIn)).map(([stream]) => String(stream));
+    return [...new Set(saved)].filter((each) => isDividedOtherwise(each, this.names.stream)).sort();
   }
 
   async held(streams: readonly string[]): Promise<string | undefined> {
@@ -45,14 +37,14 @@ export class DividedStreams {
 
   /** Adds their collections to those of this stream, so that stale rows in their tables are found. */
   async inherit(streams: readonly string[]): Promise<void> {
-    const { lists: [texts] } = this.#transport.dialect;
+    const { lists: [texts] } = this.transport.dialect;
     const table = this.#table("cdc_collection");
     const columns = '"database", collection, table_schema, table_name';
-    await this.#transport.query(
+    await this.transport.query(
       `INSERT INTO ${table} (stream, ${columns}, state) (SELECT DISTINCT $1::text, ${columns}, 'waiting' FROM ${table} ` +
         `WHERE stream = ANY($2::${texts}) AND table_name IS NOT NULL) ` +
         'ON CONFLICT (stream, "database", collection) DO NOTHING',
-      [this.#names.stream, streams],
+      [this.names.stream, streams],
     );
   }
 
@@ -62,7 +54,7 @@ export class DividedStreams {
    */
   async forget(streams: readonly string[]): Promise<void> {
     await this.#delete("cdc_position", streams);
-    for (const stream of siblingsOf(this.#names.stream)) {
+    for (const stream of siblingsOf(this.names.stream)) {
       const position = await this.#position(stream);
       if (!position || position.token === null && position.snapshot === null) return;
     }
@@ -70,17 +62,17 @@ export class DividedStreams {
   }
 
   #position(stream: string): ReturnType<typeof readPosition> {
-    return readPosition(this.#transport, { ...this.#names, stream });
+    return readPosition(this.transport, { ...this.names, stream });
   }
 
   async #delete(name: string, streams: readonly string[]): Promise<void> {
-    const { lists: [texts] } = this.#transport.dialect;
+    const { lists: [texts] } = this.transport.dialect;
     const sql = `DELETE FROM ${this.#table(name)} WHERE stream = ANY($1::${texts})`;
-    await this.#transport.query(sql, [streams], { writes: true });
+    await this.transport.query(sql, [streams], { writes: true });
   }
 
   #table(name: string): string {
-    return quoteTable({ schema: this.#names.schema, name });
+    return quoteTable({ schema: this.names.schema, name });
   }
 }
 

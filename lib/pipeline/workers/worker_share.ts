@@ -4,7 +4,7 @@
  * ignores collations: strings that are equal under one may belong to different workers.
  */
 import type { Document } from "mongodb";
-import { idOfKey } from "../../key/key_to_id.ts";
+import { idOfKey } from "../../key/document_key.ts";
 import { expressionOf } from "../../key/query_literal.ts";
 import type { StreamPart } from "../../key/stream_name.ts";
 import type { CausalReader } from "../../source/connection/causal_reader.ts";

@@ -118,7 +118,6 @@ export function checkMode(
   );
 }
 
-/** Creates the columns of all documents at once. */
 async function addColumns(tableSchema: TableSchema, documents: readonly Uint8Array[]): Promise<void> {
   const wanted = inferColumns(documents);
   if (wanted) await tableSchema.add(wanted);

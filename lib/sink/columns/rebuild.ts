@@ -15,7 +15,16 @@ import type { CountingTransport } from "../connection/lost_writes.ts";
 import { abortable, fenced } from "../connection/wrappers.ts";
 import { LeaseLostError } from "../metadata/lease.ts";
 import { prepareTable } from "../metadata/metadata_tables.ts";
-import { TableLock } from "../metadata/table_lock.ts";
+import {
+  checkBackup,
+  copyGrants,
+  copyRows,
+  countRows,
+  lastWrites,
+  RebuildError,
+  type Redefinition,
+  TableLock,
+} from "./rebuild_steps.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { tableExists } from "../table/create_table.ts";
 import { scanTable, selectPart } from "../table/row_reader.ts";
@@ -23,12 +32,8 @@ import { asDesigned, checkDesign } from "../table/designed_columns.ts";
 import type { Row } from "../table/row.ts";
 import { definedColumns } from "../table/show_create_table.ts";
 import { existingTable, type TargetTable } from "../table/target_table.ts";
-import { writeRows } from "../table/write_rows.ts";
-import { Writer, type WriterOptions } from "../table/writer.ts";
+import { Writer, type WriterOptions, writeRows } from "../table/writer.ts";
 import { columnTree } from "../table/column_definition.ts";
-import { copyRows, countRows } from "./copy_rows.ts";
-import type { Redefinition } from "./redefinition.ts";
-import { checkBackup, copyGrants, lastWrites, RebuildError } from "./rebuild_guards.ts";
 import type { TableSchema } from "./table_schema.ts";
 
 /** `patient` waits for a sink that is away, and checks the stream's lease before each statement; `raw` fails at once. */
@@ -63,17 +68,11 @@ const LOGGED_ROWS = 200_000;
 /** Between two tries to get the lock while another relay has it. */
 const LOCK_INTERVAL_MS = 1_000;
 export class Rebuilder {
-  readonly #transports: Transports;
-  readonly #options: RebuildOptions;
-
-  constructor(transports: Transports, options: RebuildOptions) {
-    this.#transports = transports;
-    this.#options = options;
-  }
+  constructor(private readonly transports: Transports, private readonly options: RebuildOptions) {}
 
   /** Rebuilds the table once, after other relays. Calls `plan` under the lock; keeps the table if it returns undefined. */
   async rebuild(plan: () => Promise<Redefinition | undefined>): Promise<RebuildFailure | undefined> {
-    const { tableSchema, signal } = this.#options;
+    const { tableSchema, signal } = this.options;
     let error: unknown;
     try {
       await using lock = await this.#lock();
@@ -93,7 +92,7 @@ export class Rebuilder {
   /** Cleans up after an interrupted rebuild. @returns whether another relay or a backup has prevented it */
   async recover(): Promise<boolean> {
     try {
-      if (!await TableLock.isAtWork(this.#transports.patient, this.#options.table)) return false;
+      if (!await TableLock.isAtWork(this.transports.patient, this.options.table)) return false;
       const lock = await this.#tryLock();
       if (lock) await this.#cleanUpAfterDead(lock);
       return !lock;
@@ -104,8 +103,8 @@ export class Rebuilder {
   }
 
   async #lock(): Promise<TableLock> {
-    const { clock, signal, table } = this.#options;
-    await prepareTable(this.#transports.patient, table.schema, "cdc_lock");
+    const { clock, signal, table } = this.options;
+    await prepareTable(this.transports.patient, table.schema, "cdc_lock");
     while (true) {
       const lock = await this.#tryLock();
       if (lock?.workTable === null) return lock;
@@ -115,11 +114,11 @@ export class Rebuilder {
   }
 
   #tryLock(): Promise<TableLock | undefined> {
-    return TableLock.tryAcquire(this.#transports.patient, this.#options.table, this.#options);
+    return TableLock.tryAcquire(this.transports.patient, this.options.table, this.options);
   }
 
   async #cleanUpAfterDead(held: TableLock): Promise<void> {
-    const { table, log } = this.#options;
+    const { table, log } = this.options;
     await using lock = held;
     const { workTable } = lock;
     if (!workTable) return;
@@ -131,12 +130,12 @@ export class Rebuilder {
 
   /** Opens the table for writing, and drops the work table, or what the swap made of it. May be repeated. */
   async #cleanUp(lock: TableLock, workTable: TableName): Promise<void> {
-    const { patient } = this.#transports;
+    const { patient } = this.transports;
     const open = (name: TableName) => patient.query(`ALTER TABLE ${quoteTable(name)} SET ${OPEN}`);
     // Fails unless the lock is still held: another relay may be rebuilding the same table.
     await lock.setWorkTable(workTable);
     // First, because a backup may keep the other table from being dropped.
-    await open(this.#options.table);
+    await open(this.options.table);
     if (await tableExists(patient, workTable)) {
       await open(workTable);
       await patient.query(`DROP TABLE IF EXISTS ${quoteTable(workTable)}`);
@@ -146,8 +145,8 @@ export class Rebuilder {
 
   /** @returns the expected error that has kept the table from being rebuilt */
   async #replaceUnder(lock: TableLock, change: Redefinition): Promise<Error | undefined> {
-    const { table, signal } = this.#options;
-    await checkBackup(this.#transports.raw);
+    const { table, signal } = this.options;
+    await checkBackup(this.transports.raw);
     const workTable = { schema: table.schema, name: `${table.name}~${crypto.randomUUID().slice(0, 8)}` };
     return await unlessLost(async () => {
       await lock.setWorkTable(workTable);
@@ -165,10 +164,10 @@ export class Rebuilder {
   }
 
   async #replace(lock: TableLock, change: Redefinition, workTable: TableName): Promise<void> {
-    const { table, tableSchema, signal, clock, log } = this.#options;
+    const { table, tableSchema, signal, clock, log } = this.options;
     const started = clock.monotonic();
     using shutdown = new Shutdown(signal);
-    const { raw } = this.#transports;
+    const { raw } = this.transports;
     const transport = abortable(fenced(raw, () => lock.check(), raw), shutdown);
     const { definition } = tableSchema;
     const source = quoteTable(table);
@@ -209,11 +208,11 @@ export class Rebuilder {
     if (!design) {
       await transport.query(statement);
       // The rows are copied with the columns beside `data`, which stay.
-      const to: TargetTable = { ...this.#options.table, ...workTable, cdc: undefined, shadows: {} };
+      const to: TargetTable = { ...this.options.table, ...workTable, cdc: undefined, shadows: {} };
       return { to, columns: columnTree(definedColumns(statement)) };
     }
-    await checkDesign(transport, this.#options.table, design);
-    await asDesigned(this.#options.table, design, () => transport.query(statement));
+    await checkDesign(transport, this.options.table, design);
+    await asDesigned(this.options.table, design, () => transport.query(statement));
     const made = await existingTable(transport, workTable, design);
     if (!made) throw new RebuildError("the new table was dropped", true);
     const inferred = design.columns === "dynamic";
@@ -230,8 +229,8 @@ export class Rebuilder {
     to: TargetTable,
     tree: Column,
   ): Promise<number> {
-    const { table: { hasOverflow, partType, cdc, ...table }, log } = this.#options;
-    const writer = new Writer(transport, to, this.#options);
+    const { table: { hasOverflow, partType, cdc, ...table }, log } = this.options;
+    const writer = new Writer(transport, to, this.options);
     const columns = [
       "oid",
       "data::text",

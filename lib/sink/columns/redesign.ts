@@ -24,7 +24,7 @@ import { type DefinedColumn, definedColumns } from "../table/show_create_table.t
 import { settingsIn, shadowsOf, shardsIn, tableDefinition, type TableDesign } from "../table/table_design.ts";
 import type { TargetTable } from "../table/target_table.ts";
 import { UnusableTableError } from "../table/unusable_table.ts";
-import type { Redefinition } from "./redefinition.ts";
+import type { Redefinition } from "./rebuild_steps.ts";
 
 export interface Redesign {
   readonly design: TableDesign;
@@ -52,12 +52,10 @@ export function redesigned(
     (top === "geo" || top === "vector") && type.startsWith("OBJECT(STRICT)");
   const others = defined.filter((column) => column.path.length === 1 && !isOwn(column));
   if (others.length > 0) {
-    throw new UnusableTableError(
-      `Table ${quoteTable(table)} has columns of its own: ${
-        others.map(({ path }) => columnName(path)).join(", ")
-      }`,
-      { hint: "A rebuild would lose them. Drop them first, and create them again afterwards." },
-    );
+    const names = others.map(({ path }) => columnName(path)).join(", ");
+    throw new UnusableTableError(`Table ${quoteTable(table)} has columns of its own: ${names}`, {
+      hint: "A rebuild would lose them. Drop them first, and create them again afterwards.",
+    });
   }
   const existing = columnTree(defined);
   const data = dataText(table, defined, existing, design);

@@ -49,8 +49,6 @@ interface TableSchemaOptions {
 }
 
 export class TableSchema {
-  readonly #transport: Transport;
-  readonly #options: TableSchemaOptions;
   /** Columns that the server refused to create. Checked again at each load. */
   readonly #refused = new Map<string, ColumnPath>();
   /** Objects that have used up their share of the columns. Checked again at each load. */
@@ -66,15 +64,11 @@ export class TableSchema {
   #limit = limitOf("");
   /** Increases each time the columns turn out to have changed. */
   version = 0;
-  /** The columns below `data`. */
   columns: Column = objectColumn();
   /** The limit that the columns have reached, as in the definition; undefined below the limit. */
   #reached: string | undefined;
 
-  constructor(transport: Transport, options: TableSchemaOptions) {
-    this.#transport = transport;
-    this.#options = options;
-  }
+  constructor(private readonly transport: Transport, private readonly options: TableSchemaOptions) {}
 
   columnAt(path: ColumnPath): Column | undefined {
     return columnAt(this.columns, path);
@@ -82,9 +76,9 @@ export class TableSchema {
 
   /** Reads the columns again, unless `known` was just read. @throws UnusableTableError if rows would not equal documents */
   async load(known?: string): Promise<void> {
-    const { table, needed } = this.#options;
+    const { table, needed } = this.options;
     const show = `SHOW CREATE TABLE ${quoteTable(table)}`;
-    const definition = known ?? String((await this.#transport.query(show)).rows[0]?.[0]);
+    const definition = known ?? String((await this.transport.query(show)).rows[0]?.[0]);
     if (definition === this.definition) return;
     const defined = definedColumns(definition);
     const faults = columnFaults(defined, needed);
@@ -96,7 +90,7 @@ export class TableSchema {
     this.version++;
     this.#warnOfUnfit();
     if (this.#reached !== this.#limit) this.#reached = undefined;
-    this.columns = columnTree(defined, this.#options);
+    this.columns = columnTree(defined, this.options);
     for (const [key, path] of this.#refused) {
       if (this.columnAt(path)) this.#refused.delete(key);
       else setColumn(this.columns, path, UNFIT);
@@ -111,7 +105,7 @@ export class TableSchema {
 
   /** The columns as if these had been created, too. */
   assuming(added: readonly Addition[]): Column {
-    const columns = columnTree(this.#defined, this.#options);
+    const columns = columnTree(this.#defined, this.options);
     for (const { path, column } of added) setColumn(columns, path, column);
     return columns;
   }
@@ -129,7 +123,7 @@ export class TableSchema {
       const before = this.#defined.length;
       await this.#create(missing);
       await this.load();
-      const { table, log, onAdded } = this.#options;
+      const { table, log, onAdded } = this.options;
       const columns = this.#defined.length - before;
       log.debug("Columns added", { table: quoteTable(table), columns });
       onAdded?.(columns);
@@ -172,7 +166,7 @@ export class TableSchema {
     const [first] = wanted;
     if (!first || this.#isFull) return;
     try {
-      await this.#transport.query(addColumns(this.#options.table, wanted));
+      await this.transport.query(addColumns(this.options.table, wanted));
     } catch (error) {
       if (!(error instanceof SinkError) || isRetryable(error)) throw error;
       await this.load();
@@ -248,7 +242,7 @@ export class TableSchema {
   }
 
   #warn(message: string, fields: LogFields): void {
-    const { table, log } = this.#options;
+    const { table, log } = this.options;
     log.warn(message, { table: quoteTable(table), ...fields });
   }
 }

@@ -8,8 +8,7 @@ import { queryNumber } from "../connection/transport.ts";
 import { quoteTable, subscript } from "../sql/names.ts";
 import { redefined } from "../table/show_create_table.ts";
 import { Rebuilder, type RebuildOptions, type Transports } from "./rebuild.ts";
-import { isBackupRunning } from "./rebuild_guards.ts";
-import type { Redefinition } from "./redefinition.ts";
+import { isBackupRunning, type Redefinition } from "./rebuild_steps.ts";
 
 export interface WideningOptions extends RebuildOptions {
   readonly widen: "on" | "off";
@@ -22,31 +21,27 @@ export interface WideningOptions extends RebuildOptions {
 const MAX_TRIES = 3;
 
 export class Widening {
-  readonly #transports: Transports;
-  readonly #options: WideningOptions;
   readonly rebuilder: Rebuilder;
   /** Columns that stay as they are, which was logged. */
   readonly #kept = new Set<string>();
   /** Columns that wait for the end of a backup of CrateDB; undefined if none is running. */
   #putOff: readonly ColumnPath[] | undefined;
 
-  constructor(transports: Transports, options: WideningOptions) {
-    this.#transports = transports;
-    this.#options = options;
+  constructor(private readonly transports: Transports, private readonly options: WideningOptions) {
     this.rebuilder = new Rebuilder(transports, options);
   }
 
   /** Tries again what had to wait for a backup. */
   async retryPutOff(): Promise<void> {
     const paths = this.#putOff;
-    if (!paths || await isBackupRunning(this.#transports.raw) || await this.rebuilder.recover()) return;
+    if (!paths || await isBackupRunning(this.transports.raw) || await this.rebuilder.recover()) return;
     this.#putOff = undefined;
     await this.widen(paths);
   }
 
   /** Widens columns if possible; otherwise their values stay in `overflow`. */
   async widen(paths: readonly ColumnPath[]): Promise<void> {
-    const { table, widen, log } = this.#options;
+    const { table, widen, log } = this.options;
     const wanted = distinct(paths).filter((path) => !this.#kept.has(subscript(path)));
     if (wanted.length === 0) return;
     if (this.#putOff) return void (this.#putOff = distinct([...this.#putOff, ...wanted]));
@@ -70,10 +65,10 @@ export class Widening {
   }
 
   async #plan(wanted: readonly ColumnPath[]): Promise<Redefinition | undefined> {
-    const { table, tableSchema, widenRows, log, onWidened } = this.#options;
+    const { table, tableSchema, widenRows, log, onWidened } = this.options;
     const narrow = this.#narrow(wanted);
     if (narrow.length === 0) return undefined;
-    const rows = await queryNumber(this.#transports.patient, `SELECT count(*) FROM ${quoteTable(table)}`);
+    const rows = await queryNumber(this.transports.patient, `SELECT count(*) FROM ${quoteTable(table)}`);
     if (rows > widenRows) return this.#keep(narrow, `it has ${rows} rows, more than --widen-rows`);
     const columns = narrow.map(subscript);
     const before = tableSchema.columns;
@@ -101,27 +96,24 @@ export class Widening {
   }
 
   #keep(paths: readonly ColumnPath[], reason: string): undefined {
-    const table = quoteTable(this.#options.table);
+    const { log, table } = this.options;
     for (const column of paths.map(subscript)) {
       this.#kept.add(column);
-      this.#options.log.warn("A column cannot store fractions; they go to overflow", {
-        table,
-        column,
-        reason,
-      });
+      const fields = { table: quoteTable(table), column, reason };
+      log.warn("A column cannot store fractions; they go to overflow", fields);
     }
   }
 
   #narrow(paths: readonly ColumnPath[]): readonly ColumnPath[] {
     return paths.filter((path) => {
-      const column = this.#options.tableSchema.columnAt(path);
+      const column = this.options.tableSchema.columnAt(path);
       return column !== undefined && isWidened(innermost(column).kind);
     });
   }
 
   /** How many arrays a value at a path is in. */
   #arraysAbove(path: ColumnPath): number {
-    const columns = path.map((_, index) => this.#options.tableSchema.columnAt(path.slice(0, index + 1)));
+    const columns = path.map((_, index) => this.options.tableSchema.columnAt(path.slice(0, index + 1)));
     return columns.reduce((count, column) => count + arraysOf(column), 0);
   }
 }

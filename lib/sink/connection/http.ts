@@ -5,8 +5,7 @@ import { joined } from "../../bson/build.ts";
 import { jsonOfBytes } from "../../util/json_writer.ts";
 import { SinkError, sinkErrorKind } from "./sink_error.ts";
 import { CRATEDB } from "../sql/dialect.ts";
-import { Poster, type Response } from "./post.ts";
-import { proxyTo } from "./proxy.ts";
+import { Poster, proxyTo, type Response } from "./post.ts";
 import {
   type JsonArray,
   type Parameter,
@@ -14,6 +13,7 @@ import {
   type Result,
   STATEMENT_LIMIT_MS,
   type Transport,
+  type Values,
 } from "./transport.ts";
 import type { SinkAddress } from "./url.ts";
 
@@ -58,7 +58,7 @@ export class HttpTransport implements Transport {
 }
 
 /** Refuses a text that CrateDB's parser would refuse with the whole statement in its answer. */
-function checkTexts(parameters: readonly Parameter[], max: number): void {
+function checkTexts(parameters: Values, max: number): void {
   for (const parameter of parameters) {
     for (const text of isJson(parameter) ? parameter.json : [parameter].flat()) {
       const length = lengthOf(text, max);
@@ -144,20 +144,18 @@ const isJson = (parameter: Parameter): parameter is JsonArray =>
  */
 export function requestBody(
   sql: string,
-  parameters: readonly Parameter[],
+  parameters: Values,
   { forEach = false }: { readonly forEach?: boolean } = {},
 ): Uint8Array {
   const stmt = Buffer.from(JSON.stringify(sql));
   if (!forEach) return joined([PART.start, stmt, PART.args, ...listOf(parameters), PART.end]);
-  const items = transposed(parameters).flatMap((
-    each,
-    at,
-  ) => [...at > 0 ? [PART.comma] : [], ...listOf(each)]);
+  const comma = (at: number) => at > 0 ? [PART.comma] : [];
+  const items = transposed(parameters).flatMap((each, at) => [...comma(at), ...listOf(each)]);
   return joined([PART.start, stmt, PART.bulkArgs, PART.open, ...items, PART.close, PART.end]);
 }
 
 /** @example IN: [["k", "l"], {json: [{"n":1}, {}]}] → OUT: [["k"], {json: [{"n":1}]}], [["l"], {json: [{}]}] */
-function transposed(lists: readonly Parameter[]): Parameter[][] {
+function transposed(lists: Values): Parameter[][] {
   const [first] = lists;
   if (!Array.isArray(first)) {
     throw new TypeError("forEach needs parameters that are lists, the first one of texts");
@@ -169,7 +167,7 @@ function transposed(lists: readonly Parameter[]): Parameter[][] {
   );
 }
 
-function listOf(parameters: readonly Parameter[]): Uint8Array[] {
+function listOf(parameters: Values): Uint8Array[] {
   const parts: Uint8Array[] = [PART.open];
   for (const [at, parameter] of parameters.entries()) {
     if (at > 0) parts.push(PART.comma);

@@ -1,7 +1,7 @@
 /** Writes whose answers were lost: the server may still run them, and would overwrite newer values of the same rows. */
 import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { type Logger, QUIET } from "../../util/log.ts";
-import { isAnswerLost, isSinkError } from "./sink_error.ts";
+import { isAnswerLost, unlessKind } from "./sink_error.ts";
 import { type Query, type Transport, wrapped } from "./transport.ts";
 
 const LOOK_INTERVAL_MS = 200;
@@ -97,14 +97,11 @@ export class StatementMark {
 
   /** The ids of marked statements that the server is running; undefined if the user may not see statements. */
   async running(transport: Transport): Promise<ReadonlySet<string> | undefined> {
-    try {
-      const pattern = `/* cdc-relay ${this.#session}-%`;
-      const limits = { limitMs: ANSWER_LIMIT_MS };
-      const { rows } = await transport.query(transport.dialect.running, [pattern], limits);
-      return new Set(rows.map(([text]) => /^\/\* cdc-relay (\S+) /.exec(String(text))?.[1] ?? ""));
-    } catch (error) {
-      if (isSinkError(error, "unknown schema", "unknown relation", "privilege")) return undefined;
-      throw error;
-    }
+    const pattern = `/* cdc-relay ${this.#session}-%`;
+    const limits = { limitMs: ANSWER_LIMIT_MS };
+    const found = await transport.query(transport.dialect.running, [pattern], limits)
+      .catch(unlessKind("unknown schema", "unknown relation", "privilege"));
+    return found &&
+      new Set(found.rows.map(([text]) => /^\/\* cdc-relay (\S+) /.exec(String(text))?.[1] ?? ""));
   }
 }

@@ -2,6 +2,7 @@
  * The sink's errors. The code decides what went wrong. A message is read only if the code is unspecific, and only its
  * beginning: the rest may quote names and values of users.
  */
+import { undefinedIf } from "../../util/errors.ts";
 
 export type SinkErrorKind =
   /** No connection, or it broke. */
@@ -96,32 +97,29 @@ const REFUSED_CODE = /^(?:4(?!040$)\d{3}|(?:0A|21|22|23|42|44|54|P0)\w{3})$/;
 const INVALID_STATEMENT = "4000";
 
 /** Matches the beginning, after names of exceptions, nested in one another, which HTTP has before the message. */
-const begins = (flags: "" | "s", ...messages: readonly string[]): RegExp =>
-  new RegExp(`^ ?(?:\\w+\\[)*(?:${messages.join("|")})`, flags);
+const begins = (...messages: readonly string[]): RegExp =>
+  new RegExp(`^ ?(?:\\w+\\[)*(?:${messages.join("|")})`);
+/** The same for messages that quote names, which may have line breaks. */
+const quotes = (...messages: readonly string[]): RegExp => new RegExp(begins(...messages), "s");
 
 /** The code is that of a table which is closed. */
-const NOT_A_TABLE = begins("s", 'The relation ".*" doesn\'t support or allow SHOW CREATE operations\\]?$');
+const NOT_A_TABLE = quotes('The relation ".*" doesn\'t support or allow SHOW CREATE operations\\]?$');
 
 /** Messages of the code for invalid statements, and of unspecific codes. */
 const STATEMENT_RULES: Rules = {
   // A node that has just started plans statements before it has recovered its tables.
-  unavailable: begins(
-    "",
-    "Couldn't create execution plan from logical plan because of: no such (?:shard|index)",
-  ),
-  "too many columns": begins("", "Limit of total (?:fields|columns) \\[\\d+\\]"),
+  unavailable: begins("Couldn't create execution plan from logical plan because of: no such (?:shard|index)"),
+  "too many columns": begins("Limit of total (?:fields|columns) \\[\\d+\\]"),
   "too many shards": begins(
-    "",
     "(?:Validation Failed: \\d+: )?this action would add \\[\\d+\\] total shards, but",
   ),
-  exists: begins("s", "The table .* already has a column named "),
+  exists: quotes("The table .* already has a column named "),
 };
 
 /** Messages of unspecific codes. The PostgreSQL wire omits the code and the name of the exception. */
 const MESSAGE_RULES: Rules = {
-  "backup running": begins("", "Cannot delete indices that are being snapshotted: \\["),
+  "backup running": begins("Cannot delete indices that are being snapshotted: \\["),
   overloaded: begins(
-    "",
     "\\w*(?:CircuitBreaking|RejectedExecution)\\w*\\[",
     "rejected execution of ",
     "Allocating .* failed, breaker would use",
@@ -129,7 +127,6 @@ const MESSAGE_RULES: Rules = {
     '".*" reached operation memory limit',
   ),
   unavailable: begins(
-    "",
     "\\w*(?:IllegalIndexShardState|NoShardAvailable|IndexNotFound|UnavailableShards|ClusterBlock|" +
       "MasterNotDiscovered|NodeDisconnected|NodeNotConnected|NodeClosed|JobKilled|Timeout)\\w*\\[",
     // Versions of CrateDB word some differently.
@@ -148,9 +145,8 @@ const MESSAGE_RULES: Rules = {
     "Job killed",
     'Cannot invoke "org\\.elasticsearch\\.cluster\\.ClusterState\\.',
   ),
-  "unknown schema": begins("s", "Schema '.*' unknown(?:\\. Maybe you meant .*)?\\]?$"),
-  refused: begins(
-    "s",
+  "unknown schema": quotes("Schema '.*' unknown(?:\\. Maybe you meant .*)?\\]?$"),
+  refused: quotes(
     "Cannot (?:cast|detect the type of the value|add column|parse)\\b",
     "Dynamic nested arrays are not supported",
     "Mixed dataTypes inside a list are not supported",
@@ -200,14 +196,9 @@ const RETRYABLE: readonly SinkErrorKind[] = ["unavailable", "overloaded", "unrea
 /** Whether an error of the sink passes while the caller waits. */
 export const isRetryable = (error: unknown): boolean => isSinkError(error, ...RETRYABLE);
 
-/** Kinds of errors that a row can cause: its values, its size, a column that it needs, or a constraint. */
-const ROW_ERRORS: readonly SinkErrorKind[] = [
-  "refused",
-  "too large",
-  "too many columns",
-  "exists",
-  "unspecific",
-];
+/** Kinds of errors that are about the row alone, and that a row can cause: its values, its size, a column that it needs. */
+export const ROW_KINDS: readonly SinkErrorKind[] = ["refused", "too large", "too many columns"];
+const ROW_ERRORS: readonly SinkErrorKind[] = [...ROW_KINDS, "exists", "unspecific"];
 const SERVER_ERRORS: readonly SinkErrorKind[] = [...RETRYABLE, "tls", "foreign server"];
 
 /** What may be at fault if a write fails. @example IN: too large → OUT: row; IN: privilege → OUT: table */
@@ -244,7 +235,7 @@ const PROXY_GAVE_UP = ["408", "502", "503", "504"];
 
 /** HTTP statuses as above. PostgreSQL: read_only_sql_transaction, and a server that stops or starts. */
 const NODE_CODE = /^(?:50[234]|25006|57P0[123])$/;
-const NODE_AWAY = begins("", "MasterNotDiscovered|NodeClosed|node closed|blocked by: \\[SERVICE_UNAVAILABLE");
+const NODE_AWAY = begins("MasterNotDiscovered|NodeClosed|node closed|blocked by: \\[SERVICE_UNAVAILABLE");
 
 /** Whether another node of the cluster may do better. A late answer says nothing: the statement may take long. */
 export const isNodeError = (error: unknown): error is SinkError =>
@@ -257,4 +248,8 @@ export const isUnknownRelation = (error: unknown): boolean =>
 
 /** The result; undefined if a relation does not exist. */
 export const ifExists = <T>(work: Promise<T>): Promise<T | undefined> =>
-  work.catch((error) => isUnknownRelation(error) ? undefined : Promise.reject(error));
+  work.catch(undefinedIf(isUnknownRelation));
+
+/** For `catch()`: turns errors of these kinds into undefined. @throws all others */
+export const unlessKind = (...kinds: readonly SinkErrorKind[]) =>
+  undefinedIf((error) => isSinkError(error, ...kinds));

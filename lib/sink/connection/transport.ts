@@ -8,10 +8,15 @@ export type JsonArray = { readonly json: readonly (Uint8Array | null)[] };
 
 export type Parameter = string | number | null | readonly string[] | JsonArray;
 
+/** The values of the parameters `$1`, `$2`, …. */
+export type Values = readonly Parameter[];
+
+export type Rows = readonly (readonly unknown[])[];
+
 /** The number of rows that a statement wrote, and the rows that it read. */
 export interface Result {
   readonly count: number;
-  readonly rows: readonly (readonly unknown[])[];
+  readonly rows: Rows;
   /** With {@linkcode QueryOptions.forEach}, the error of each item: null if it was written; undefined or missing if the server does not report it. */
   readonly errors?: readonly (SinkError | null | undefined)[];
 }
@@ -35,11 +40,7 @@ export interface QueryOptions {
   readonly limitMs?: number;
 }
 
-export type Query = (
-  sql: string,
-  parameters?: readonly Parameter[],
-  options?: QueryOptions,
-) => Promise<Result>;
+export type Query = (sql: string, parameters?: Values, options?: QueryOptions) => Promise<Result>;
 
 export interface Transport extends AsyncDisposable {
   readonly dialect: Dialect;
@@ -47,7 +48,6 @@ export interface Transport extends AsyncDisposable {
   query(...statement: Parameters<Query>): ReturnType<Query>;
 }
 
-/** A transport around another one. */
 export const wrapped = (transport: Transport, query: Query): Transport => ({
   dialect: transport.dialect,
   query,

@@ -11,7 +11,7 @@ import type { Shutdown } from "../../util/shutdown.ts";
 import { isRetryable, isSinkError, isUnknownRelation, refusalText, SinkError } from "./sink_error.ts";
 import type { CountingTransport } from "./lost_writes.ts";
 import { atAnyNode } from "./nodes.ts";
-import { type Parameter, STATEMENT_LIMIT_MS, type Transport, wrapped } from "./transport.ts";
+import { STATEMENT_LIMIT_MS, type Transport, type Values, wrapped } from "./transport.ts";
 import type { WritePace } from "./write_pace.ts";
 
 /** The time that a node has to recover its tables after it has started. */
@@ -82,7 +82,7 @@ export const paced = (
   });
 
 /** Of JSON, which only upserts have. @example IN: [["k1", "k2"], {json: [{}, {}]}] → OUT: {rows: 2, bytes: 4} */
-function sizeOf(parameters: readonly Parameter[]): { readonly rows: number; readonly bytes: number } {
+function sizeOf(parameters: Values): { readonly rows: number; readonly bytes: number } {
   let rows = 0;
   let bytes = 0;
   for (const each of parameters) {
@@ -111,11 +111,7 @@ export const retrying = (
   options: Omit<RetryOptions, "isRetryable" | "isReturned" | "allowedMs">,
 ): Transport =>
   wrapped(transport, (...statement) => {
-    const [
-      ,
-      ,
-      { writes = false, isTrial = false, isDivisible = false, mayBeDropped = false, limitMs = 0 } = {},
-    ] = statement;
+    const { writes, isTrial, isDivisible, mayBeDropped, limitMs = 0 } = statement[2] ?? {};
     const { clock = SYSTEM_CLOCK } = options;
     const started = clock.monotonic();
     let triesLeft = writes && !isTrial ? UNSPECIFIC_RETRIES : 0;
@@ -127,6 +123,6 @@ export const retrying = (
       ...options,
       allowedMs: limitMs > STATEMENT_LIMIT_MS ? limitMs : 0,
       isRetryable: (error) => isRetryable(error) || isPassing(error) || isUnspecific(error),
-      isReturned: (error) => isDivisible && isSinkError(error, "overloaded"),
+      isReturned: (error) => isDivisible === true && isSinkError(error, "overloaded"),
     });
   });

@@ -4,9 +4,10 @@
  */
 import { bytesJson, documentOfExtendedJson, extendedJson } from "../../bson/bson.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import { undefinedIf } from "../../util/errors.ts";
 import { grouped } from "../../util/grouped.ts";
 import { jsonBytes } from "../../util/json_writer.ts";
-import type { Parameter, Result, Transport } from "../connection/transport.ts";
+import type { Result, Rows, Transport, Values } from "../connection/transport.ts";
 import { faultOf, refusalText, SinkError } from "../connection/sink_error.ts";
 import { scanKeys } from "../table/row_reader.ts";
 import type { TableName } from "../sql/names.ts";
@@ -37,7 +38,6 @@ export type StoredLetter =
   | { readonly oid: string; readonly document: Uint8Array }
   | { readonly oid: string; readonly unreadable: string };
 
-/** A dead letter as it is listed. */
 export interface ListedLetter {
   readonly oid: string;
   readonly error: string;
@@ -63,7 +63,6 @@ const WRITES = { writes: true };
 export class DeadLetters extends StreamRows {
   /** Keys with dead letters; undefined if they are too many, or were not read. */
   #known: Set<string> | undefined;
-  /** The condition for keys. */
   readonly #areKeys: string;
 
   constructor(transport: Transport, stream: StreamName) {
@@ -132,10 +131,8 @@ export class DeadLetters extends StreamRows {
         weightOf: ([, characters]) => Number(characters),
       });
       for (const group of groups) {
-        const { rows, unreadable } = await this.#selectReadable(
-          "document",
-          group.map(([oid]) => String(oid)),
-        );
+        const some = group.map(([oid]) => String(oid));
+        const { rows, unreadable } = await this.#selectReadable("document", some);
         yield [...rows.map(([oid, document]) => parsed(String(oid), String(document))), ...unreadable];
       }
     }
@@ -147,7 +144,7 @@ export class DeadLetters extends StreamRows {
   async #selectReadable(
     value: string,
     oids: readonly string[],
-  ): Promise<{ readonly rows: Result["rows"]; readonly unreadable: StoredLetter[] }> {
+  ): Promise<{ readonly rows: Rows; readonly unreadable: StoredLetter[] }> {
     try {
       return { rows: await this.select(`oid, ${value}`, this.#areKeys, [oids]), unreadable: [] };
     } catch (error) {
@@ -187,13 +184,9 @@ export class DeadLetters extends StreamRows {
       `FROM UNNEST(${lists}) AS l (oid, document, error))`;
     const oids = rows.map(({ oid }) => oid);
     const documents = { json: rows.map(({ document }) => document === null ? null : jsonBytes(document)) };
-    try {
-      const { count } = await this.#insert(values, [oids, documents, rows.map(({ error }) => error)]);
-      return count === rows.length;
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      return false;
-    }
+    const inserted = await this.#insert(values, [oids, documents, rows.map(({ error }) => error)])
+      .catch(undefinedIf(isRefusal));
+    return inserted?.count === rows.length;
   }
 
   /** CrateDB cannot overwrite a dead letter that it cannot read: deletes it first. */
@@ -209,7 +202,7 @@ export class DeadLetters extends StreamRows {
     }
   }
 
-  #insert(values: string, parameters: readonly Parameter[]): Promise<Result> {
+  #insert(values: string, parameters: Values): Promise<Result> {
     const sql = `INSERT INTO ${this.table} (stream, oid, document, error, time) ${values} ` +
       "ON CONFLICT (stream, oid) DO UPDATE SET " +
       "document = excluded.document, error = excluded.error, time = excluded.time";

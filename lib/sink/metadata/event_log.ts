@@ -4,16 +4,9 @@ import { quoteTable } from "../sql/names.ts";
 
 const KINDS = {
   info: [
-    ...[
-      "started",
-      "stopped",
-      "snapshot_started",
-      "snapshot_done",
-      "columns_added",
-      "columns_widened",
-    ] as const,
-    ...["collection_recovered", "lag_normal", "verify_equal", "verify_changing"] as const,
-    ...["request_started", "request_done"] as const,
+    ...["started", "stopped", "snapshot_started", "snapshot_done", "columns_added"] as const,
+    ...["columns_widened", "collection_recovered", "lag_normal", "verify_equal"] as const,
+    ...["verify_changing", "request_started", "request_done"] as const,
   ],
   warning: ["takeover", "dead_letters", "lag_high", "oplog_low", "request_failed"],
   error: ["failed", "history_lost", "collection_failed", "verify_different"],
@@ -22,7 +15,6 @@ const KINDS = {
 export type Severity = keyof typeof KINDS;
 export type EventKind = typeof KINDS[Severity][number];
 
-/** How severe each kind of events is. */
 export const EVENT_KINDS = Object.fromEntries(
   Object.entries(KINDS).flatMap(([severity, kinds]) => kinds.map((kind) => [kind, severity])),
 ) as Readonly<Record<EventKind, Severity>>;
@@ -69,16 +61,14 @@ export class EventLog {
   /** Writes events with one statement; an event that was written before is left as it is. */
   async write(events: readonly RecordedEvent[]): Promise<void> {
     const [texts, , objects] = this.transport.dialect.lists;
+    const details = events.map((each) => JSON.stringify(each.details));
     const lists = COLUMNS.map((_, at) => `$${at + 1}::${texts}`).join(", ");
     await this.transport.query(
       `INSERT INTO ${this.#table} (id, "at", "month", stream, kind, severity, message, details) (SELECT e.id, ` +
         `e."at"::${TIME}, date_trunc('month', e."at"::${TIME}), e.stream, e.kind, e.severity, e.message, e.details ` +
         `FROM UNNEST(${lists}, $${COLUMNS.length + 1}::${objects}) ` +
         `AS e (id, "at", stream, kind, severity, message, details)) ON CONFLICT DO NOTHING`,
-      [
-        ...COLUMNS.map((name) => events.map((each) => each[name])),
-        events.map(({ details }) => JSON.stringify(details)),
-      ],
+      [...COLUMNS.map((name) => events.map((each) => each[name])), details],
       OPTIONS,
     );
   }

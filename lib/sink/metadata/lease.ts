@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import process from "node:process";
 import type { Clock } from "../../util/clock.ts";
 import { UserError } from "../../util/errors.ts";
-import { type Parameter, type Result, STATEMENT_LIMIT_MS, type Transport } from "../connection/transport.ts";
+import { type Result, STATEMENT_LIMIT_MS, type Transport, type Values } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import type { ColumnType } from "./status_view.ts";
 import type { StreamName } from "./stream_rows.ts";
@@ -79,7 +79,6 @@ const SHORTEST_LIMIT_MS = 5_000;
 const CLOCK_MARGIN_MS = 50;
 
 export class Lease<Column extends string> implements AsyncDisposable {
-  readonly #transport: Transport;
   readonly owner = `${hostname()}/${process.pid}/${crypto.randomUUID().slice(0, 8)}`;
   readonly #target: string;
   /** The columns as last read or written. */
@@ -90,8 +89,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
   /** When the last confirmed write was sent. */
   #confirmedAt = 0;
 
-  constructor(transport: Transport, protected readonly options: LeaseOptions<Column>) {
-    this.#transport = transport;
+  constructor(private readonly transport: Transport, protected readonly options: LeaseOptions<Column>) {
     this.#target = quoteTable(options.table);
     this.values = Object.fromEntries(options.columns.map((name) => [name, null])) as LeaseValues<Column>;
   }
@@ -155,9 +153,9 @@ export class Lease<Column extends string> implements AsyncDisposable {
   }
 
   /** An answer after the expiry of the lease is useless. */
-  #query(sql: string, parameters: readonly Parameter[]): Promise<Result> {
+  #query(sql: string, parameters: Values): Promise<Result> {
     const limitMs = Math.min(Math.max(this.options.lease, SHORTEST_LIMIT_MS), STATEMENT_LIMIT_MS);
-    return this.#transport.query(sql, parameters, { limitMs });
+    return this.transport.query(sql, parameters, { limitMs });
   }
 
   #renew = (): Promise<void> => this.#enqueue(() => this.#write(this.values));
@@ -198,7 +196,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
 
   async #find(): Promise<Row<Column> | undefined> {
     const { keyColumn, key, columns } = this.options;
-    const { millis, now, fence } = this.#transport.dialect;
+    const { millis, now, fence } = this.transport.dialect;
     const selected = [...columns, "owner", millis("lease_until"), now, fence.select].join(", ");
     const sql = `SELECT ${selected} FROM ${this.#target} WHERE ${keyColumn} = $1`;
     const { rows: [row] } = await this.#query(sql, [key]);
@@ -233,7 +231,7 @@ export class Lease<Column extends string> implements AsyncDisposable {
   async #update(values: LeaseValues<Column>, lease: number, isSave: boolean): Promise<number> {
     const { keyColumn, columns, reported = () => [], reportedAtColumn, savedAtColumn } = this.options;
     const times = [reportedAtColumn, isSave ? savedAtColumn : undefined].filter((name) => name);
-    const { fence, now, timestamp } = this.#transport.dialect;
+    const { fence, now, timestamp } = this.transport.dialect;
     const parameters: (string | null)[] = [];
     const parameter = (value: string | number | null) =>
       `$${parameters.push(value === null ? null : `${value}`)}`;
@@ -251,18 +249,17 @@ export class Lease<Column extends string> implements AsyncDisposable {
   }
 }
 
+/** The row of a stream in `cdc_position`. */
+export const rowOfStream = ({ schema, stream }: StreamName) => ({
+  table: { schema, name: "cdc_position" },
+  keyColumn: "stream",
+  key: stream,
+  holds: `follows this stream: ${stream}`,
+  takesOver: `has taken over this stream: ${stream}`,
+});
+
 /** The lease of a stream that another program than its relay takes. */
 export const leaseOfStream = (
   transport: Transport,
-  { schema, stream, lease, clock }: StreamName & Pick<LeaseOptions<never>, "lease" | "clock">,
-): Lease<never> =>
-  new Lease(transport, {
-    table: { schema, name: "cdc_position" },
-    keyColumn: "stream",
-    key: stream,
-    columns: [],
-    lease,
-    clock,
-    holds: `follows this stream: ${stream}`,
-    takesOver: `has taken over this stream: ${stream}`,
-  });
+  { lease, clock, ...name }: StreamName & Pick<LeaseOptions<never>, "lease" | "clock">,
+): Lease<never> => new Lease(transport, { ...rowOfStream(name), columns: [], lease, clock });

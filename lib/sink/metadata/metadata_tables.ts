@@ -4,7 +4,7 @@ import { readColumns } from "../table/show_create_table.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import { ifExists } from "../connection/sink_error.ts";
-import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
+import { refreshTable, type Rows, type Transport, type Values } from "../connection/transport.ts";
 import { UserError } from "../../util/errors.ts";
 import { REPORTED_AT, STATUS_COLUMNS, STATUS_VIEW } from "./status_view.ts";
 import { VERIFY_COLUMNS } from "./verify_results.ts";
@@ -119,8 +119,8 @@ export async function selectFromEach(
   transport: Transport,
   tables: readonly TableName[],
   statement: (table: string, found: TableName) => string,
-  parameters: readonly Parameter[] = [],
-): Promise<Result["rows"]> {
+  parameters: Values = [],
+): Promise<Rows> {
   const read = async (table: TableName) => {
     const options = { mayBeDropped: true };
     await refreshTable(transport, table, options);
@@ -134,6 +134,6 @@ export const selectFromEverySchema = async (
   transport: Transport,
   name: MetadataTable,
   statement: (table: string, found: TableName) => string,
-  parameters: readonly Parameter[] = [],
-): Promise<Result["rows"]> =>
+  parameters: Values = [],
+): Promise<Rows> =>
   await selectFromEach(transport, await tablesInEverySchema(transport, name), statement, parameters);

@@ -2,7 +2,7 @@
 import { isStreamOf, partsOfStream } from "../../key/stream_name.ts";
 import { grouped } from "../../util/grouped.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { Parameter, Result, Transport } from "../connection/transport.ts";
+import type { Rows, Transport, Values } from "../connection/transport.ts";
 import { isSameTable, quoteTable, type TableName } from "../sql/names.ts";
 import { selectFromEverySchema } from "./metadata_tables.ts";
 import { type StreamName, StreamRows } from "./stream_rows.ts";
@@ -13,7 +13,6 @@ const MAX_COLLECTIONS = 1_000_000;
 /** Collections of one statement. */
 const PAGE = 1_000;
 
-/** A collection as it was found. */
 export interface SavedCollection extends Namespace {
   /** The table that has or had rows of it; undefined for none. */
   readonly table: TableName | undefined;
@@ -95,7 +94,6 @@ export class SavedCollections extends StreamRows {
     (await this.#own)?.delete(namespaceText({ database, collection }));
   }
 
-  /** The collections of the stream. */
   async list(): Promise<SavedCollection[]> {
     return [...(await this.#rows()).values()];
   }
@@ -118,11 +116,11 @@ export class SavedCollections extends StreamRows {
   }
 
   /** The streams of this schema that write the collection to the table. */
-  async streamsOf({ database, collection }: Namespace, { schema, name }: TableName): Promise<string[]> {
+  async streamsOf(namespace: Namespace, table: TableName): Promise<string[]> {
     const rows = await this.#selectAll(
       `SELECT stream FROM ${this.table} WHERE "database" = $1 AND collection = $2 ` +
         "AND table_schema = $3 AND table_name = $4 ORDER BY stream",
-      [database, collection, schema, name],
+      valuesOf(namespace, table),
     );
     return rows.map(([stream]) => String(stream));
   }
@@ -174,7 +172,7 @@ export class SavedCollections extends StreamRows {
   }
 
   /** Queries the rows of all streams of this schema. */
-  async #selectAll(sql: string, parameters: readonly Parameter[]): Promise<Result["rows"]> {
+  async #selectAll(sql: string, parameters: Values): Promise<Rows> {
     await this.refresh();
     return (await this.transport.query(sql, parameters)).rows;
   }
@@ -187,9 +185,4 @@ export class SavedCollections extends StreamRows {
 
 const OTHERS_IN_TABLE = 'NOT ("database" = $1 AND collection = $2) AND table_schema = $3 AND table_name = $4';
 
-const valuesOf = ({ database, collection }: Namespace, { schema, name }: TableName) => [
-  database,
-  collection,
-  schema,
-  name,
-];
+const valuesOf = (of: Namespace, { schema, name }: TableName) => [of.database, of.collection, schema, name];

@@ -26,7 +26,6 @@ export const STATUS_COLUMNS = {
   version: "TEXT",
 } as const satisfies Readonly<Record<string, ColumnType>>;
 
-/** The column with the time of the last report. */
 export const REPORTED_AT = "reported_at";
 
 /** A relay that is alive reports at least this often, in milliseconds. */
@@ -66,26 +65,19 @@ export const STATUS_FIELDS = [
   ...["last_error", "owner", "version", "reported_at", "saved_at"] as const,
 ];
 
+type Reported = {
+  readonly [Name in keyof StatusColumns]: typeof STATUS_COLUMNS[Name] extends "BIGINT" ? number | null
+    : string | null;
+};
+
 /** A row of the view `cdc_status`, with its collections. Times are in ISO 8601. */
-export interface StreamStatus {
+export interface StreamStatus extends Reported {
   /** The schema of the relay's own tables. */
   readonly schema: string;
   readonly stream: string;
   readonly state: StreamState;
-  readonly phase: string | null;
-  readonly lag_ms: number | null;
-  readonly cluster_time: string | null;
-  readonly snapshot_done: number | null;
-  readonly snapshot_total: number | null;
-  readonly events: number | null;
-  readonly rows: number | null;
-  readonly overflowed: number | null;
   readonly dead_letters: number;
-  readonly failed_collections: number | null;
-  readonly oplog_headroom_s: number | null;
-  readonly last_error: string | null;
   readonly owner: string | null;
-  readonly version: string | null;
   readonly reported_at: string | null;
   readonly saved_at: string | null;
   readonly collections: readonly CollectionStatus[];

@@ -1,7 +1,8 @@
 /** The position of a stream, in `cdc_position`. One relay at a time follows a stream: it holds a lease on the row. */
 import type { Logger } from "../../util/log.ts";
 import type { Transport } from "../connection/transport.ts";
-import { type AcquireOptions, Lease, type LeaseOptions } from "./lease.ts";
+import { type AcquireOptions, Lease, type LeaseOptions, rowOfStream } from "./lease.ts";
+import type { StreamName } from "./stream_rows.ts";
 import {
   type ColumnType,
   REPORT_INTERVAL_MS,
@@ -10,7 +11,6 @@ import {
   type StatusColumns,
 } from "./status_view.ts";
 
-const TABLE = "cdc_position";
 const STATUS_ENTRIES = Object.entries(STATUS_COLUMNS) as [keyof StatusColumns, ColumnType][];
 
 export interface SavedState {
@@ -29,10 +29,8 @@ export interface SavedState {
 interface StreamPositionOptions
   extends
     Pick<AcquireOptions, "signal" | "standsBy">,
-    Pick<LeaseOptions<never>, "lease" | "clock" | "isFree"> {
-  /** The schema that `cdc_position` is in. */
-  readonly schema: string;
-  readonly stream: string;
+    Pick<LeaseOptions<never>, "lease" | "clock" | "isFree">,
+    StreamName {
   readonly log: Logger;
   /** The status that each save and each renewal writes. */
   readonly status: () => StatusColumns;
@@ -43,12 +41,10 @@ interface StreamPositionOptions
 export class StreamPosition extends Lease<keyof SavedState> {
   /** Takes the lease of the stream in `cdc_position`, which must exist, see {@linkcode Lease.acquire}. */
   static async acquire(transport: Transport, options: StreamPositionOptions): Promise<StreamPosition> {
-    const { schema, stream, status, log, standsBy, onWait } = options;
+    const { status, log, standsBy, onWait } = options;
     const position = new StreamPosition(transport, {
       ...options,
-      table: { schema, name: TABLE },
-      keyColumn: "stream",
-      key: stream,
+      ...rowOfStream(options),
       columns: ["token", "snapshot", "origin", "barrier", "paused"],
       reported: () => {
         const values = status();
@@ -57,8 +53,6 @@ export class StreamPosition extends Lease<keyof SavedState> {
       reportedAtColumn: REPORTED_AT,
       savedAtColumn: "saved_at",
       renewal: REPORT_INTERVAL_MS,
-      holds: `follows this stream: ${stream}`,
-      takesOver: `has taken over this stream: ${stream}`,
     });
     await position.acquire({
       ...options,

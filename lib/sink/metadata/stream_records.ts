@@ -1,6 +1,6 @@
 /** The rows of a stream in all of the relay's own tables. */
 import { partsOfStream } from "../../key/stream_name.ts";
-import { type Parameter, queryNumber, refreshTable, type Transport } from "../connection/transport.ts";
+import { queryNumber, refreshTable, type Transport, type Values } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { deadLetterStream } from "./dead_letters.ts";
 import {
@@ -16,7 +16,7 @@ export interface StreamRecords {
   readonly name: MetadataTable;
   readonly table: TableName;
   readonly where: string;
-  readonly parameters: readonly Parameter[];
+  readonly parameters: Values;
 }
 
 /** The tables with a column `stream`, in the order of deletion: an interrupted deletion can be repeated. */

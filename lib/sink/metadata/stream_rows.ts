@@ -1,10 +1,11 @@
 /** The rows of one stream in one of the relay's own tables. In its statements, `$1` is the stream. */
 import {
-  type Parameter,
   type QueryOptions,
   refreshTable,
   type Result,
+  type Rows,
   type Transport,
+  type Values,
 } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import type { MetadataTable } from "./metadata_tables.ts";
@@ -27,25 +28,17 @@ export abstract class StreamRows {
     this.table = quoteTable(this.name);
   }
 
-  protected run(sql: string, parameters: readonly Parameter[], options?: QueryOptions): Promise<Result> {
+  protected run(sql: string, parameters: Values, options?: QueryOptions): Promise<Result> {
     return this.transport.query(sql, [this.stream, ...parameters], options);
   }
 
   /** @param rest further conditions, and what follows them */
-  protected async select(
-    columns: string,
-    rest = "",
-    parameters: readonly Parameter[] = [],
-  ): Promise<Result["rows"]> {
-    return (await this.run(`SELECT ${columns} FROM ${this.table} WHERE stream = $1 ${rest}`, parameters))
-      .rows;
+  protected async select(columns: string, rest = "", parameters: Values = []): Promise<Rows> {
+    const sql = `SELECT ${columns} FROM ${this.table} WHERE stream = $1 ${rest}`;
+    return (await this.run(sql, parameters)).rows;
   }
 
-  protected async delete(
-    rest: string,
-    parameters: readonly Parameter[],
-    options?: QueryOptions,
-  ): Promise<void> {
+  protected async delete(rest: string, parameters: Values, options?: QueryOptions): Promise<void> {
     await this.run(`DELETE FROM ${this.table} WHERE stream = $1 ${rest}`, parameters, options);
   }
 

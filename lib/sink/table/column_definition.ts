@@ -5,45 +5,36 @@ import type { DefinedColumn } from "./show_create_table.ts";
 import { CRATEDB } from "../sql/dialect.ts";
 import { quoteName } from "../sql/names.ts";
 
-/** The kind of each CrateDB type. Columns of other types store no value. */
-const KINDS: readonly (readonly [RegExp, Kind])[] = [
-  [/^TEXT INDEX OFF STORAGE/, "longtext"],
-  [/^TEXT\b/, "text"],
-  [/^VARCHAR\(/, "varchar"],
-  [/^CHARACTER\(/, "char"],
-  [/^IP\b/, "ip"],
-  [/^UUID\b/, "uuid"],
-  [/^NUMERIC\(/, "numeric"],
-  [/^GEO_POINT\b/, "geo_point"],
-  [/^GEO_SHAPE\b/, "geo_shape"],
-  [/^FLOAT_VECTOR\(/, "float_vector"],
-  [/^BIGINT\b/, "bigint"],
-  [/^INTEGER\b/, "integer"],
-  [/^SMALLINT\b/, "smallint"],
-  [/^DOUBLE PRECISION\b/, "double"],
-  [/^REAL\b/, "real"],
-  [/^BOOLEAN\b/, "boolean"],
-  [/^TIMESTAMP WITH(?:OUT)? TIME ZONE\b/, "timestamp"],
+/**
+ * Each kind of column: its CrateDB type in a definition, and the type of one that a relay creates. Columns of other types
+ * store no value.
+ */
+const KINDS: readonly (readonly [Kind, RegExp, ((column: Column) => string)?])[] = [
+  ["longtext", /^TEXT INDEX OFF STORAGE/, () => CRATEDB.longText],
+  ["text", /^TEXT\b/, () => "TEXT"],
+  ["varchar", /^VARCHAR\(/],
+  ["char", /^CHARACTER\(/],
+  ["ip", /^IP\b/],
+  ["uuid", /^UUID\b/, () => "UUID"],
+  ["numeric", /^NUMERIC\(/, ({ numeric }) => `NUMERIC(${numeric?.precision}, ${numeric?.scale})`],
+  ["geo_point", /^GEO_POINT\b/, () => "GEO_POINT"],
+  ["geo_shape", /^GEO_SHAPE\b/, () => "GEO_SHAPE"],
+  ["float_vector", /^FLOAT_VECTOR\(/, ({ length }) => `FLOAT_VECTOR(${length})`],
+  ["bigint", /^BIGINT\b/, () => "BIGINT"],
+  ["integer", /^INTEGER\b/],
+  ["smallint", /^SMALLINT\b/],
+  ["double", /^DOUBLE PRECISION\b/, () => "DOUBLE PRECISION"],
+  ["real", /^REAL\b/],
+  ["boolean", /^BOOLEAN\b/, () => "BOOLEAN"],
+  ["timestamp", /^TIMESTAMP WITH(?:OUT)? TIME ZONE\b/, () => "TIMESTAMP WITH TIME ZONE"],
   // An OBJECT(IGNORED) with columns casts their values, and drops other values from arrays.
-  [/^OBJECT\(IGNORED\)(?! AS \()/, "ignored"],
-  [/^OBJECT\b/, "object"],
+  ["ignored", /^OBJECT\(IGNORED\)(?! AS \()/, () => "OBJECT(IGNORED)"],
+  ["object", /^OBJECT\b/],
 ];
 
-/** The CrateDB type of each kind of column that a relay creates. */
-const TYPES: Readonly<Partial<Record<Kind, (column: Column) => string>>> = {
-  text: () => "TEXT",
-  longtext: () => CRATEDB.longText,
-  bigint: () => "BIGINT",
-  double: () => "DOUBLE PRECISION",
-  boolean: () => "BOOLEAN",
-  timestamp: () => "TIMESTAMP WITH TIME ZONE",
-  ignored: () => "OBJECT(IGNORED)",
-  uuid: () => "UUID",
-  numeric: ({ numeric }) => `NUMERIC(${numeric?.precision}, ${numeric?.scale})`,
-  geo_point: () => "GEO_POINT",
-  geo_shape: () => "GEO_SHAPE",
-  float_vector: ({ length }) => `FLOAT_VECTOR(${length})`,
-};
+/** Undefined for a kind that no relay creates. */
+const createdType = (column: Column): string | undefined =>
+  KINDS.find(([kind]) => kind === column.kind)?.[2]?.(column);
 
 interface TypeTextOptions {
   /** Of the line that the type is in. */
@@ -58,7 +49,7 @@ export function typeText(
   { indent = "   ", policy = "DYNAMIC" }: TypeTextOptions = {},
 ): string {
   if (column.element) return `ARRAY(${typeText(column.element, { indent, policy })})`;
-  if (!column.children) return TYPES[column.kind]?.(column) ?? "TEXT";
+  if (!column.children) return createdType(column) ?? "TEXT";
   const below = `${indent}   `;
   const lines = [...column.children].map(([name, child]) =>
     `\n${below}${quoteName(name)} ${typeText(child, { indent: below, policy })}`
@@ -72,7 +63,7 @@ export const typeName = (column: Column): string =>
     ? `ARRAY(${typeName(column.element)})`
     : column.children
     ? "OBJECT"
-    : TYPES[column.kind]?.(column) ?? column.kind.toUpperCase();
+    : createdType(column) ?? column.kind.toUpperCase();
 
 /** The columns below `data`, or another one. @example IN: [data OBJECT(DYNAMIC) AS (, data.t BIGINT] → OUT: {t: bigint} */
 export function columnTree(
@@ -93,7 +84,7 @@ function columnOf(type: string, inferred: boolean): Column {
   if (type.startsWith("ARRAY(")) {
     return { kind: "array", element: columnOf(type.replace("ARRAY(", ""), inferred) };
   }
-  const kind = KINDS.find(([pattern]) => pattern.test(type))?.[1] ?? "unfit";
+  const kind = KINDS.find(([, pattern]) => pattern.test(type))?.[0] ?? "unfit";
   if (kind === "object") {
     return /^OBJECT\((?:STRICT|IGNORED)\)/.test(type) ? { ...objectColumn(), closed: true } : objectColumn();
   }

@@ -1,6 +1,6 @@
-/** Creates missing tables and schemas. */
-import { isSinkError } from "../connection/sink_error.ts";
-import type { Transport } from "../connection/transport.ts";
+/** Creates missing tables and schemas. How many shards a new table gets if its settings name no number. */
+import { unlessKind } from "../connection/sink_error.ts";
+import { queryNumber, type Transport } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 
 /** Creates a table and its schema, unless they exist. The definition is e.g. `(oid TEXT PRIMARY KEY)`. */
@@ -14,13 +14,31 @@ export async function createTable(transport: Transport, table: TableName, defini
 }
 
 async function create(transport: Transport, statement: string): Promise<void> {
-  await transport.query(statement).catch((error) => {
-    // If two processes create the same at the same moment, PostgreSQL refuses one of them. It exists by then.
-    if (!isSinkError(error, "exists")) throw error;
-  });
+  // If two processes create the same at the same moment, PostgreSQL refuses one of them. It exists by then.
+  await transport.query(statement).catch(unlessKind("exists"));
 }
 
 export async function tableExists(transport: Transport, { schema, name }: TableName): Promise<boolean> {
   const sql = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = $2";
   return (await transport.query(sql, [schema, name])).rows.length > 0;
+}
+
+/** Documents of up to so many bytes are a small table: further shards only cost work. */
+const SMALL_BYTES = 5e9;
+
+/** One for each node if the documents have fewer bytes than a large table; undefined for CrateDB's own number. */
+export const shardsOfSize = (bytes: number | undefined, nodes: number): number | undefined =>
+  bytes !== undefined && bytes < SMALL_BYTES ? nodes : undefined;
+
+/** {@linkcode shardsOfSize}, by the nodes of the server. The number of bytes is undefined if it is unknown. */
+export async function shardsFor(
+  transport: Transport,
+  bytesOf: () => number | undefined | Promise<number | undefined>,
+): Promise<number | undefined> {
+  if (transport.dialect.isJsonb) return undefined;
+  const bytes = await bytesOf();
+  if (shardsOfSize(bytes, 1) === undefined) return undefined;
+  const nodes = queryNumber(transport, "SELECT count(*) FROM sys.nodes");
+  // The user may not read it.
+  return await nodes.catch(unlessKind("privilege", "unknown relation", "unknown schema")) || undefined;
 }

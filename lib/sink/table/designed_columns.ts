@@ -1,7 +1,7 @@
 /** Compares a table that exists with its design, and adds the columns that it lacks. */
 import { additions, type Column, innermost, mapObjects, pathsWhere } from "../../mapping/column_tree.ts";
 import { isBefore, readVersion } from "../connection/server_version.ts";
-import { isSinkError } from "../connection/sink_error.ts";
+import { isSinkError, unlessKind } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { columnName, quoteTable, type TableName } from "../sql/names.ts";
 import { CDC_COLUMN, type CdcSettings, hasCdc, needsCdc } from "./cdc_column.ts";
@@ -125,8 +125,6 @@ export async function addMissing(
   clauses: readonly string[],
 ): Promise<void> {
   for (const clause of clauses) {
-    await transport.query(`ALTER TABLE ${quoteTable(table)} ${clause}`).catch((error) => {
-      if (!isSinkError(error, "exists")) throw error;
-    });
+    await transport.query(`ALTER TABLE ${quoteTable(table)} ${clause}`).catch(unlessKind("exists"));
   }
 }

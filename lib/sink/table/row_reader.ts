@@ -1,7 +1,7 @@
 /** Reads rows of a table that documents were written to. */
 import { type Part, type PartType, partTypeOf } from "../../mapping/partition.ts";
 import type { StoredRow } from "../../mapping/split_document.ts";
-import { type Parameter, refreshTable, type Result, type Transport } from "../connection/transport.ts";
+import { refreshTable, type Rows, type Transport, type Values } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { IS_LIVE } from "./cdc_column.ts";
 import { readColumns } from "./show_create_table.ts";
@@ -72,7 +72,7 @@ export class RowReader {
     return Number((await this.#select("count(*)"))[0]?.[0] ?? 0);
   }
 
-  async #select(columns: string, rest = "", parameters: readonly Parameter[] = []): Promise<Result["rows"]> {
+  async #select(columns: string, rest = "", parameters: Values = []): Promise<Rows> {
     if (!this.exists) return [];
     const sql = `SELECT ${columns} FROM ${quoteTable(this.name)} WHERE ${this.condition} ${rest}`.trim();
     return (await this.transport.query(sql, parameters)).rows;
@@ -82,7 +82,7 @@ export class RowReader {
 /** Selects the column `part`: of a timestamp, the milliseconds. */
 export const selectPart = (type: PartType): string => type === "bigint" ? "part::bigint" : "part";
 
-const keysOf = (rows: Result["rows"]): string[] => rows.map(([oid]) => String(oid));
+const keysOf = (rows: Rows): string[] => rows.map(([oid]) => String(oid));
 
 /** Keys of the rows that queries see, in lists of at most `size`. */
 export async function* scanKeys(
@@ -98,7 +98,7 @@ interface PagesOptions {
   readonly columns: readonly string[];
   /** SQL condition for the rows, and its parameters. @default {all rows} */
   readonly where?: string;
-  readonly parameters?: readonly Parameter[];
+  readonly parameters?: Values;
   readonly size: number;
 }
 
@@ -107,7 +107,7 @@ export async function* scanTable(
   transport: Transport,
   table: TableName,
   { columns, where = "TRUE", parameters = [], size }: PagesOptions,
-): AsyncGenerator<Result["rows"]> {
+): AsyncGenerator<Rows> {
   const key = await hasTwoOrders(transport, table) ? "md5(oid)" : "oid";
   const select = `SELECT ${[key, ...columns].join(", ")} FROM ${quoteTable(table)} WHERE (${where})`;
   const order = `ORDER BY ${key} LIMIT ${size}`;

@@ -26,9 +26,8 @@ export function rowStatements({ lists: [oids, data, overflow] }: Dialect, table:
   const into = `INSERT INTO ${target} (${Object.keys(columns).join(", ")})`;
   const conflict = (changed: keyof typeof CHANGES) => {
     const kept = Object.keys(stored).map((name) => `${name} = excluded.${name}`);
-    return `ON CONFLICT (oid${part ? ", part" : ""}) DO UPDATE SET ${
-      [...kept, ...CHANGES[changed]].join(", ")
-    }`;
+    const sets = [...kept, ...CHANGES[changed]].join(", ");
+    return `ON CONFLICT (oid${part ? ", part" : ""}) DO UPDATE SET ${sets}`;
   };
   const upsert = conflict(cdc ?? "none");
   const ofKeys = `WHERE oid = ANY($1::${oids})`;

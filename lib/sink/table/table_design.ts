@@ -35,7 +35,6 @@ const PART_COLUMNS: Readonly<Record<PartType, string>> = {
   text: '"part" TEXT',
 };
 
-/** The shadow columns of a design. */
 export const shadowsOf = (types: DesignedTypes = {}): Readonly<Partial<Record<Shadow, Column>>> =>
   Object.fromEntries(SHADOWS.flatMap((name) => types[name] ? [[name, types[name]]] : []));
 
@@ -52,28 +51,21 @@ export const indexText = ({ name, columns, analyzer }: FulltextIndex): string =>
  * @throws UnusableTableError if the server has no partitions, types and indexes, or no column `cdc`
  */
 export function tableDefinition(
-  { name, isJsonb, dataDefinition, overflowDefinition }: Dialect,
+  { name, isJsonb, dataDefinition, overflowDefinition: overflow }: Dialect,
   { columns, partitionBy, shards, replicas, types, fulltext = [], with: further = {}, ...cdc }: TableDesign,
   data = types?.data ? typeText(types.data) : dataDefinition[columns],
 ): string {
   if (isJsonb && (partitionBy || types || fulltext.length > 0 || needsCdc(cdc))) {
     throw new UnusableTableError(
       `--partition-by, types and --deletes soft need CrateDB: the server is ${name}`,
-      {
-        hint: "Leave them out. --deletes keep is possible.",
-      },
+      { hint: "Leave them out. --deletes keep is possible." },
     );
   }
   const part = partitionBy && PART_COLUMNS[partTypeOf(partitionBy)];
   const shadows = Object.entries(shadowsOf(types)).map(([shadow, column]) =>
     `"${shadow}" ${typeText(column, { policy: "STRICT" })}`
   );
-  const own = [
-    `"data" ${data}`,
-    `"overflow" ${overflowDefinition}`,
-    ...shadows,
-    ...needsCdc(cdc) ? [CDC_COLUMN] : [],
-  ];
+  const own = [`"data" ${data}`, `"overflow" ${overflow}`, ...shadows, ...needsCdc(cdc) ? [CDC_COLUMN] : []];
   const lines = [
     ...part
       ? ['"oid" TEXT', part, ...own, 'PRIMARY KEY ("oid", "part")']
@@ -103,7 +95,6 @@ export function settingsIn(definition: string): TableSettings {
   );
 }
 
-/** The number of shards of a table that exists. */
 export function shardsIn(definition: string): number | undefined {
   const [, shards] = /^CLUSTERED .*INTO (\d+) SHARDS/m.exec(definition) ?? [];
   return shards === undefined ? undefined : Number(shards);

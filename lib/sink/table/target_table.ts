@@ -95,12 +95,6 @@ export async function existingTable(
     : opened(table, design, transport, definition, { isNew: false });
 }
 
-/** The first word of the type of each column that is below no other. */
-const topTypes = (definition: string) => {
-  const columns = definedColumns(definition).filter(({ path }) => path.length === 1);
-  return (name: string) => /^\w+/.exec(columns.find(({ path }) => path[0] === name)?.type ?? "")?.[0];
-};
-
 function opened(
   table: TableName,
   { partitionBy, metadata, types, fulltext, hasAnyParts = false }: ShapeOf,
@@ -111,7 +105,11 @@ function opened(
   const [, kind] = /^CREATE (VIEW|FOREIGN)/.exec(definition) ?? [];
   if (kind) throw otherKind(table, kind.toLowerCase());
   const columns = definedColumns(definition);
-  const typeOf = topTypes(definition);
+  /** The first word of the type of a column that is below no other. */
+  const typeOf = (wanted: string) =>
+    /^\w+/.exec(
+      columns.find(({ path: [name, ...below] }) => name === wanted && below.length === 0)?.type ?? "",
+    )?.[0];
   const partitions = partitionsIn(definition, typeOf("part"));
   const wanted = hasAnyParts && partitions || (partitionBy ? partTypeOf(partitionBy) : "none");
   const faults = [

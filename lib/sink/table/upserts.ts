@@ -5,6 +5,7 @@ import {
   faultOf,
   isSinkError,
   refusalText,
+  ROW_KINDS,
   SinkError,
   type SinkErrorKind,
 } from "../connection/sink_error.ts";
@@ -31,20 +32,13 @@ const NOTHING_LOST =
 
 const EMPTY = jsonBytes("{}");
 
-/** Kinds of errors that are about the row alone. */
-const ROW_KINDS: readonly SinkErrorKind[] = ["refused", "too large", "too many columns"];
-
 const isOfRow = (error: SinkError): boolean =>
   isSinkError(error, ...ROW_KINDS) && !UNREADABLE_COLUMN.test(error.message);
 
 export class Upserts {
-  readonly #transport: Transport;
-  readonly #table: TargetTable;
   readonly #sql: ReturnType<typeof rowStatements>;
 
-  constructor(transport: Transport, table: TargetTable) {
-    this.#transport = transport;
-    this.#table = table;
+  constructor(private readonly transport: Transport, private readonly table: TargetTable) {
     this.#sql = rowStatements(transport.dialect, table);
   }
 
@@ -59,25 +53,22 @@ export class Upserts {
     if (chunk.length === 1) return await this.#writeOne(first, isTrial);
     const written = await this.#writeAll(chunk, isTrial);
     if (written === chunk.length) return [];
-    if (this.#transport.dialect.rowErrors && !isTrial) {
+    if (this.transport.dialect.rowErrors && !isTrial) {
       const { refused, unknown } = await this.#writeEach(chunk);
       if (unknown.length < chunk.length) return [...refused, ...await this.write(unknown, true)];
     }
     const refused = written === 0 ? await this.#writeOne(first, isTrial) : [];
     const rest = written === 0 ? chunk.slice(1) : chunk;
     const middle = rest.length >> 1;
-    return [
-      ...refused,
-      ...await this.write(rest.slice(0, middle), true),
-      ...await this.write(rest.slice(middle), true),
-    ];
+    refused.push(...await this.write(rest.slice(0, middle), true));
+    return [...refused, ...await this.write(rest.slice(middle), true)];
   }
 
   /** @returns the number of rows written; 0 for an error that a row may have caused */
   async #writeAll(chunk: readonly Row[], isTrial: boolean): Promise<number> {
     try {
       const options = { writes: true, isTrial, isDivisible: true };
-      return (await this.#transport.query(this.#sql.upsert, this.#sql.parameters(chunk), options)).count;
+      return (await this.transport.query(this.#sql.upsert, this.#sql.parameters(chunk), options)).count;
     } catch (error) {
       this.#rowError(error);
       return 0;
@@ -108,7 +99,7 @@ export class Upserts {
     try {
       const options = { writes: true, isTrial: true, isDivisible: true, forEach: true };
       const parameters = this.#sql.parameters(rows);
-      const { errors = [] } = await this.#transport.query(this.#sql.insertOne, parameters, options);
+      const { errors = [] } = await this.transport.query(this.#sql.insertOne, parameters, options);
       return errors.map((error) => error && (isOfRow(error) ? error : undefined));
     } catch (error) {
       this.#rowError(error);
@@ -121,12 +112,8 @@ export class Upserts {
     const { oid } = row;
     try {
       const options = { writes: true, isTrial };
-      const { count } = await this.#transport.query(
-        this.#sql.insertOne,
-        this.#sql.parameters([row]),
-        options,
-      );
-      const error = `${this.#transport.dialect.name} did not store the row and gave no reason`;
+      const { count } = await this.transport.query(this.#sql.insertOne, this.#sql.parameters([row]), options);
+      const error = `${this.transport.dialect.name} did not store the row and gave no reason`;
       return count === 1 ? [] : [{ oid, error, reason: error, kind: "refused" }];
     } catch (error) {
       const refusal = this.#rowError(error);
@@ -136,7 +123,7 @@ export class Upserts {
   }
 
   #refused(oid: string, error: SinkError): RefusedRow {
-    const reason = refusalText(this.#transport.dialect.name, error);
+    const reason = refusalText(this.transport.dialect.name, error);
     return { oid, error: error.message, reason, kind: error.kind };
   }
 
@@ -148,8 +135,8 @@ export class Upserts {
     const options = { writes: true, isTrial: true };
     try {
       const row = { oid, part, data: EMPTY, overflow: null };
-      await this.#transport.query(this.#sql.insertOne, this.#sql.parameters([row]), options);
-      await this.#transport.query(this.#sql.deleteOne, [oid], options);
+      await this.transport.query(this.#sql.insertOne, this.#sql.parameters([row]), options);
+      await this.transport.query(this.#sql.deleteOne, [oid], options);
     } catch (error) {
       const refusal = this.#rowError(error);
       if (refusal.kind === "unspecific") throw this.#tableError(refusal);
@@ -171,7 +158,7 @@ export class Upserts {
       ? "A column below `data` has a backslash or a control character in its name. "
       : "";
     return new (isOfServer ? UserError : UnusableTableError)(
-      `${this.#transport.dialect.name} refuses to write to ${quoteTable(this.#table)}: ${error.message}`,
+      `${this.transport.dialect.name} refuses to write to ${quoteTable(this.table)}: ${error.message}`,
       { hint: why + NOTHING_LOST, cause: error },
     );
   }

@@ -3,20 +3,14 @@ import { Buffer } from "node:buffer";
 import { concurrently, Semaphore } from "../../util/concurrency.ts";
 import { grouped } from "../../util/grouped.ts";
 import { quoteTable } from "../sql/names.ts";
-import { IS_LIVE } from "./cdc_column.ts";
-import { dropLiveView } from "./live_view.ts";
+import { dropLiveView, IS_LIVE } from "./cdc_column.ts";
 import { scanKeys } from "./row_reader.ts";
 import { rowStatements } from "./row_statements.ts";
 import type { DeletedRow, Row, RowKey } from "./row.ts";
 import type { TargetTable } from "./target_table.ts";
 import { type RefusedRow, Upserts } from "./upserts.ts";
-import { isSinkError } from "../connection/sink_error.ts";
-import {
-  type Parameter,
-  refreshTable,
-  type Transport,
-  WHOLE_TABLE_LIMIT_MS,
-} from "../connection/transport.ts";
+import { isSinkError, unlessKind } from "../connection/sink_error.ts";
+import { refreshTable, type Transport, type Values, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
 import type { WriteLimits } from "../connection/write_pace.ts";
 
 export interface WriterOptions {
@@ -38,25 +32,18 @@ const bytesOf = (item: Row | RowKey | string): number =>
 const valuesOf = ({ data, overflow, cdc, shadows = {} }: Row): number =>
   [data, overflow, cdc, ...Object.values(shadows)].reduce((sum, each) => sum + (each?.length ?? 0), 0);
 
-/** @throws the error if it is another one than that of a table in a snapshot of CrateDB */
-function unlessBackup(error: unknown): undefined {
-  if (!isSinkError(error, "backup running")) throw error;
-}
-
 const UNLIMITED = new Semaphore(Infinity);
 
 export class Writer {
-  readonly #transport: Transport;
-  readonly #table: TargetTable;
-  readonly #options: WriterOptions;
   readonly #sql: ReturnType<typeof rowStatements>;
   readonly #statements: Semaphore;
   readonly #upserts: Upserts;
 
-  constructor(transport: Transport, table: TargetTable, options: WriterOptions) {
-    this.#transport = transport;
-    this.#table = table;
-    this.#options = options;
+  constructor(
+    private readonly transport: Transport,
+    private readonly table: TargetTable,
+    private readonly options: WriterOptions,
+  ) {
     this.#statements = new Semaphore(() => options.limits.inFlight);
     this.#sql = rowStatements(transport.dialect, table);
     this.#upserts = new Upserts(transport, table);
@@ -64,7 +51,7 @@ export class Writer {
 
   /** Writes rows of different keys. @returns the refused ones @throws UserError if the sink accepts no row at all */
   async upsert(rows: readonly Row[]): Promise<RefusedRow[]> {
-    const { limits, inFlightBudget: budget = UNLIMITED } = this.#options;
+    const { limits, inFlightBudget: budget = UNLIMITED } = this.options;
     const refused = await concurrently(this.#parts(rows), limits.inFlight, (chunk) => {
       const bytes = chunk.reduce((sum, row) => sum + bytesOf(row), 0);
       const write = () => this.#inParts(chunk, (part) => this.#upserts.write(part));
@@ -81,7 +68,7 @@ export class Writer {
     if (rows.length === 0) return;
     await this.refresh();
     const groups = Map.groupBy(rows, ({ cdc }) => cdc);
-    await concurrently(groups, this.#options.limits.inFlight, async ([cdc, some]) => {
+    await concurrently(groups, this.options.limits.inFlight, async ([cdc, some]) => {
       if (cdc) await this.#mark(some, cdc);
       else await this.#changeVisible(some, this.#sql.delete);
     });
@@ -90,7 +77,7 @@ export class Writer {
   /** Deletes a row that the server does not mark, although it gives no error. */
   async #mark(rows: readonly RowKey[], cdc: Uint8Array): Promise<void> {
     let left = rows;
-    if (this.#table.partType && rows.some(({ part }) => part === undefined)) await this.#leaveOne(rows);
+    if (this.table.partType && rows.some(({ part }) => part === undefined)) await this.#leaveOne(rows);
     for (let tries = 0;; tries++) {
       const live = new Set((await this.#select(this.#sql.liveOf, left)).map(([oid]) => oid));
       left = left.filter(({ oid }) => live.has(oid));
@@ -109,11 +96,10 @@ export class Writer {
     await this.refresh();
   }
 
-  /** Rows of these keys. */
   async #select(sql: string, rows: readonly RowKey[]): Promise<readonly string[][]> {
     const found: string[][] = [];
     for (const chunk of this.#parts(rows.map(({ oid }) => oid))) {
-      found.push(...(await this.#transport.query(sql, [chunk])).rows.map((row) => row.map(String)));
+      found.push(...(await this.transport.query(sql, [chunk])).rows.map((row) => row.map(String)));
     }
     return found;
   }
@@ -143,9 +129,9 @@ export class Writer {
   async #changeVisible(
     rows: readonly RowKey[],
     sql: (parts?: number) => string,
-    ...others: readonly Parameter[]
+    ...others: Values
   ): Promise<number> {
-    const { partType } = this.#table;
+    const { partType } = this.table;
     let changed = 0;
     const run = async (chunk: readonly RowKey[]) => {
       const oids = chunk.map(({ oid }) => oid);
@@ -153,11 +139,11 @@ export class Writer {
       const areKnown = partType && chunk.every(({ part }) => part !== undefined);
       const all = [oids, ...others, ...areKnown ? [parts] : []];
       const options = { writes: true, isDivisible: chunk.length > 1 };
-      changed += (await this.#transport.query(sql(areKnown ? all.length : 0), all, options)).count;
+      changed += (await this.transport.query(sql(areKnown ? all.length : 0), all, options)).count;
       return [];
     };
     const write = (chunk: readonly RowKey[]) => this.#statements.run(() => this.#inParts(chunk, run));
-    await concurrently(this.#parts(rows), this.#options.limits.inFlight, write);
+    await concurrently(this.#parts(rows), this.options.limits.inFlight, write);
     return changed;
   }
 
@@ -182,7 +168,7 @@ export class Writer {
 
   /** What each statement may have, by the present limits. */
   #parts<T extends Row | RowKey | string>(all: readonly T[], most = Infinity): Iterable<T[]> {
-    const { statementRows, statementBytes } = this.#options.limits;
+    const { statementRows, statementBytes } = this.options.limits;
     return grouped(all, { count: Math.min(most, statementRows), weight: statementBytes, weightOf: bytesOf });
   }
 
@@ -192,30 +178,30 @@ export class Writer {
    * @returns whether any was dropped; undefined if CrateDB takes a snapshot of them
    */
   async deletePartsBefore(time: number): Promise<boolean | undefined> {
-    const sql = `DELETE FROM ${quoteTable(this.#table)} WHERE part < $1 AND part <> 0`;
-    const done = this.#transport.query(sql, [time], { writes: true }).then(({ count }) => count !== 0);
-    return await done.catch(unlessBackup);
+    const sql = `DELETE FROM ${quoteTable(this.table)} WHERE part < $1 AND part <> 0`;
+    const done = this.transport.query(sql, [time], { writes: true }).then(({ count }) => count !== 0);
+    return await done.catch(unlessKind("backup running"));
   }
 
   async truncate(): Promise<void> {
     await this.#changeAll(this.#sql.deleteAll).catch(async (error) => {
-      unlessBackup(error);
+      unlessKind("backup running")(error);
       // The other statement drops partitions.
       await this.#changeAll(`${this.#sql.deleteAll} WHERE length(oid) >= 0`);
     });
   }
 
-  async #changeAll(sql: string, ...parameters: readonly Parameter[]): Promise<void> {
+  async #changeAll(sql: string, ...parameters: Values): Promise<void> {
     await this.refresh();
-    await this.#transport.query(sql, parameters, { writes: true, limitMs: WHOLE_TABLE_LIMIT_MS });
+    await this.transport.query(sql, parameters, { writes: true, limitMs: WHOLE_TABLE_LIMIT_MS });
     await this.refresh();
   }
 
   /** @returns why the table was not dropped: a view of PostgreSQL needs it, or CrateDB takes a snapshot of it */
   async drop(): Promise<"needed" | "backup running" | undefined> {
-    if (this.#table.cdc) await dropLiveView(this.#transport, this.#table);
+    if (this.table.cdc) await dropLiveView(this.transport, this.table);
     try {
-      await this.#transport.query(`DROP TABLE IF EXISTS ${quoteTable(this.#table)}`);
+      await this.transport.query(`DROP TABLE IF EXISTS ${quoteTable(this.table)}`);
       return undefined;
     } catch (error) {
       for (const kind of ["needed", "backup running"] as const) if (isSinkError(error, kind)) return kind;
@@ -225,10 +211,22 @@ export class Writer {
 
   /** Keys of rows, or of those that are not marked as deleted. */
   keys(size: number, { areLive = false } = {}): AsyncGenerator<string[]> {
-    return scanKeys(this.#transport, this.#table, { size, ...areLive && { where: IS_LIVE } });
+    return scanKeys(this.transport, this.table, { size, ...areLive && { where: IS_LIVE } });
   }
 
   refresh(): Promise<void> {
-    return refreshTable(this.#transport, this.#table);
+    return refreshTable(this.transport, this.table);
   }
+}
+
+/** CrateDB refuses what no check foresees, e.g. a polygon that crosses itself: such a row is written without its shadows. */
+export async function writeRows(writer: Pick<Writer, "upsert">, rows: readonly Row[]) {
+  const refused = rows.length > 0 ? await writer.upsert(rows) : [];
+  const oids = new Set(refused.map(({ oid }) => oid));
+  const again = rows.filter(({ oid, shadows = {} }) => oids.has(oid) && Object.values(shadows).some(Boolean));
+  if (again.length === 0) return { refused, unshadowed: 0 };
+  const left = await writer.upsert(again.map(({ shadows: _, ...row }) => row));
+  const bare = new Set(again.map(({ oid }) => oid));
+  const kept = refused.filter(({ oid }) => !bare.has(oid));
+  return { refused: [...kept, ...left], unshadowed: again.length - left.length };
 }

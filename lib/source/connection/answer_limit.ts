@@ -38,24 +38,14 @@ export interface AnswerOptions {
  * @example IN: 30 s, an overdue answer → OUT: 60 s; an answer after 50 s → OUT: 100 s; quick answers → OUT: 90 s, … 30 s
  */
 export class AnswerLimit {
-  readonly #first: number;
-  #milliseconds: number;
-
-  constructor(firstMs: number) {
-    this.#first = firstMs;
-    this.#milliseconds = firstMs;
-  }
-
-  get milliseconds(): number {
-    return this.#milliseconds;
-  }
+  constructor(private readonly firstMs: number, public milliseconds = firstMs) {}
 
   /** Closes the connection `beyond` milliseconds after the limit, and throws an OverdueError. */
   async run<T>(
     command: (options: AnswerOptions) => Promise<T>,
     { beyond = 0, signal }: { readonly beyond?: number; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<T> {
-    const limit = this.#milliseconds;
+    const limit = this.milliseconds;
     const overdue = new AbortController();
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
@@ -70,12 +60,12 @@ export class AnswerLimit {
       answering.catch(() => {}); // It may fail after it is overdue.
       const answer = await Promise.race([answering, late.promise]);
       const took = performance.now() - startedAt - beyond;
-      this.#milliseconds = Math.max(this.#first, MARGIN * took, DECAY * this.#milliseconds);
+      this.milliseconds = Math.max(this.firstMs, MARGIN * took, DECAY * this.milliseconds);
       return answer;
     } catch (error) {
       if (overdue.signal.aborted || hasCode(error, MongodbCode.MaxTimeMSExpired)) {
         // Concurrent commands with the same limit raise it once.
-        this.#milliseconds = Math.min(LONGEST_MS, Math.max(this.#milliseconds, 2 * limit));
+        this.milliseconds = Math.min(LONGEST_MS, Math.max(this.milliseconds, 2 * limit));
       }
       throw error;
     } finally {
@@ -90,15 +80,12 @@ const REPLY_BYTES = 4 * 2 ** 20;
 
 /** The number of documents to request, so that replies have about the same size in bytes. */
 export class PageSize {
-  readonly #bytes: number;
   #average: number | undefined;
 
-  constructor(bytes = REPLY_BYTES) {
-    this.#bytes = bytes;
-  }
+  constructor(private readonly bytes = REPLY_BYTES) {}
 
   get documents(): number {
-    return this.#average ? Math.max(1, Math.floor(this.#bytes / this.#average)) : FIRST_DOCUMENTS;
+    return this.#average ? Math.max(1, Math.floor(this.bytes / this.#average)) : FIRST_DOCUMENTS;
   }
 
   /** Learns from a reply: from larger documents immediately, from smaller ones gradually. */

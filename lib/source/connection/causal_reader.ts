@@ -159,10 +159,8 @@ export class CausalReader implements AsyncDisposable {
   ): Promise<Page> {
     const { abortable, hint, isLong, isWanted = () => true, goesOn = () => false, answers } = reading;
     const { readPreference } = this.#options;
-    const limits = {
-      beyond: this.#options.limits.report,
-      signal: abortable ? this.#options.shutdown.signal : undefined,
-    };
+    const signal = abortable ? this.#options.shutdown.signal : undefined;
+    const limits = { beyond: this.#options.limits.report, signal };
     return this.#tries(async (client, causal) => {
       // MongoDB refuses `atClusterTime` in a causal session.
       await using own = atClusterTime && client.startSession({ causalConsistency: false });
@@ -247,7 +245,6 @@ export async function killCursor(db: Db, collection: string, cursorId: bigint): 
   await db.command(command, { signal: AbortSignal.timeout(KILL_CURSOR_TIMEOUT_MS) }).catch(() => {});
 }
 
-/** A reply with documents. */
 interface CursorReply {
   readonly cursorId: bigint;
   readonly collection: string;

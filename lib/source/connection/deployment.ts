@@ -1,7 +1,7 @@
 import { type MongoClient, type MongoClientOptions, ReadPreference, type ServerDescription } from "mongodb";
 import { ConnectionString } from "mongodb-connection-string-url";
-import type { LogFields } from "../../util/log.ts";
-import type { CausalReader } from "./causal_reader.ts";
+import type { LogFields, Logger } from "../../util/log.ts";
+import { CausalReader, type CausalReaderOptions } from "./causal_reader.ts";
 import { clientOf, closeMongodb, connectMongodb } from "./mongodb.ts";
 import { directRoute, isSecondaryAway, pinnedRoute, type Route } from "./route.ts";
 
@@ -100,4 +100,25 @@ export async function serverDescription(reader: Pick<CausalReader, "read">, url:
   const [{ version }, { setName, msg }] = await Promise.all([admin({ buildInfo: 1 }), admin({ hello: 1 })]);
   const address = new ConnectionString(url).hosts.join(",");
   return { address, version, replica_set: setName, sharded: msg === "isdbgrid" || undefined };
+}
+
+/**
+ * Reads whole collections: like `reader`, or from a secondary and never older than what `reader` has read.
+ * @example IN: a reader, {preference: "primary", …} → OUT: the same reader
+ */
+export async function openBulkReader(
+  reader: CausalReader,
+  { deployment, preference, log, closing, ...options }: CausalReaderOptions & {
+    readonly deployment: Pick<Deployment, "secondaryRoute">;
+    readonly preference: "primary" | "secondary";
+    readonly log: Logger;
+    /** Closes what is opened. */
+    readonly closing: AsyncDisposableStack;
+  },
+): Promise<CausalReader> {
+  if (preference === "primary") return reader;
+  const onConnect = (server: string) => log.info("Reading whole collections from one member", { server });
+  const route = closing.use(await options.shutdown.limit(deployment.secondaryRoute(onConnect)));
+  const readPreference = ReadPreference.secondaryPreferred;
+  return closing.use(new CausalReader(route, { ...options, readPreference, beside: reader }));
 }

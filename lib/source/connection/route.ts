@@ -80,18 +80,16 @@ interface Current {
 
 /** A causal session that survives the failover of its route. */
 export class RoutedSession implements AsyncDisposable {
-  readonly #route: Route;
   #current: Current;
 
-  constructor(route: Route) {
-    this.#route = route;
+  constructor(private readonly route: Route) {
     this.#current = startSession(route);
   }
 
   current(): Current {
     const before = this.#current;
-    if (this.#route.client !== before.client) {
-      this.#current = startSession(this.#route);
+    if (this.route.client !== before.client) {
+      this.#current = startSession(this.route);
       this.after(before.session);
       before.session.endSession().catch(() => {}); // Its server is down.
     }
@@ -102,7 +100,6 @@ export class RoutedSession implements AsyncDisposable {
     return this.#current.session.operationTime;
   }
 
-  /** Later reads return nothing older than this time. */
   after({ operationTime, clusterTime }: TimeOfCluster): void {
     const { session } = this.#current;
     // Some services do not sign their time, and the driver refuses an unsigned one.
@@ -112,8 +109,8 @@ export class RoutedSession implements AsyncDisposable {
 
   /** The error, or RouterLeftError if the route has switched to another server. */
   failed(client: MongoClient, error: unknown): unknown {
-    this.#route.failed(client, error);
-    return client === this.#route.client ? error : new RouterLeftError(error);
+    this.route.failed(client, error);
+    return client === this.route.client ? error : new RouterLeftError(error);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -27,14 +27,9 @@ export interface ReaderOptions {
 
 /** Its methods may run concurrently. */
 export class DocumentReader {
-  readonly #causalReader: CausalReader;
-  readonly #options: ReaderOptions;
   readonly #pages = new Map<string, CollectionPages>();
 
-  constructor(causalReader: CausalReader, options: ReaderOptions) {
-    this.#causalReader = causalReader;
-    this.#options = options;
-  }
+  constructor(private readonly causalReader: CausalReader, private readonly options: ReaderOptions) {}
 
   /**
    * The first documents of a range, in the order of `_id` across all BSON types: `$expr` compares like the index, while a
@@ -48,11 +43,11 @@ export class DocumentReader {
   ): Promise<Chunk> {
     const pages = this.#pagesOf(namespace);
     const { transform } = pages;
-    const size = Math.min(this.#options.size, options.atMost ?? Infinity, pages.size.documents);
+    const size = Math.min(this.options.size, options.atMost ?? Infinity, pages.size.documents);
     const position = recordPosition(range.after);
     if (position) {
-      const find = { filter: this.#within(null, undefined), size, log: this.#options.log ?? QUIET };
-      const chunk = await recordChunk(this.#causalReader, pages, position, find);
+      const find = { filter: this.#within(null, undefined), size, log: this.options.log ?? QUIET };
+      const chunk = await recordChunk(this.causalReader, pages, position, find);
       return chunk ?? await this.chunk(namespace, WHOLE, options);
     }
     const find = {
@@ -138,8 +133,8 @@ export class DocumentReader {
     const name = namespaceText(namespace);
     let pages = this.#pages.get(name);
     if (!pages) {
-      const settings = { ...this.#options.for(namespace), replyBytes: this.#options.replyBytes };
-      this.#pages.set(name, pages = collectionPages(this.#causalReader, namespace, settings));
+      const settings = { ...this.options.for(namespace), replyBytes: this.options.replyBytes };
+      this.#pages.set(name, pages = collectionPages(this.causalReader, namespace, settings));
     }
     return pages;
   }
@@ -150,7 +145,7 @@ export class DocumentReader {
     const conditions = [
       start && { $gt: ["$_id", start] },
       upTo && { $lte: ["$_id", upTo] },
-      (this.#options.share ?? ALL_DOCUMENTS).condition("$_id"),
+      (this.options.share ?? ALL_DOCUMENTS).condition("$_id"),
     ].filter((each) => each !== undefined);
     return conditions.length > 0 ? { $expr: { $and: conditions } } : {};
   }

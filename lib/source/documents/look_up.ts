@@ -110,14 +110,11 @@ const OTHERS = 2;
 
 /** Documents of one look-up that MongoDB could not transform. Decides whether they or the stages are the cause. */
 class Refusals {
-  readonly #pages: CollectionPages;
   readonly #refused: (readonly [Asked, MongoServerError])[] = [];
   /** Whether MongoDB could transform another document. */
   hasPassed = false;
 
-  constructor(pages: CollectionPages) {
-    this.#pages = pages;
-  }
+  constructor(private readonly pages: CollectionPages) {}
 
   /** The refused documents; each becomes a dead letter. */
   get documents(): LookedUp[] {
@@ -127,11 +124,11 @@ class Refusals {
   /** @throws MongoServerError for invalid stages; UserError if they fail for each document that was tried */
   async add(key: Asked, error: MongoServerError): Promise<void> {
     this.#refused.push([key, error]);
-    if (this.#refused.length === 1) await this.#pages.checkStages();
+    if (this.#refused.length === 1) await this.pages.checkStages();
     if (this.hasPassed || this.#refused.length < ALIKE) return;
     const isAlike = this.#refused.every(([, each]) => each.code === error.code);
     if (isAlike && !await this.#isAnotherFine()) {
-      throw refusedByAll(namespaceText(this.#pages.namespace), error);
+      throw refusedByAll(namespaceText(this.pages.namespace), error);
     }
     this.hasPassed = true;
   }
@@ -140,10 +137,10 @@ class Refusals {
   async #isAnotherFine(): Promise<boolean> {
     const but = this.#refused.map(([{ name }]) => name?.value);
     for (const order of [1, -1] as const) {
-      const { documents } = await this.#pages.outerKeys(order, OTHERS, but);
+      const { documents } = await this.pages.outerKeys(order, OTHERS, but);
       for (const { id } of documents) {
         const key = asked(keyText(id), id);
-        const reply = key.name && await pageOf(this.#pages, [key], this.#pages.transform);
+        const reply = key.name && await pageOf(this.pages, [key], this.pages.transform);
         if (reply && !(reply instanceof MongoServerError)) return true;
       }
     }

@@ -22,7 +22,6 @@ export interface DocumentSettings {
 
 export type CollectionPages = ReturnType<typeof collectionPages>;
 
-/** Reads pages of one collection. */
 export function collectionPages(
   reader: CausalReader,
   namespace: Namespace,

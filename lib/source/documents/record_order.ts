@@ -13,7 +13,6 @@ import { type Chunk, isThere } from "./chunk.ts";
 import { lookUp } from "./look_up.ts";
 import { type CollectionPages, KEY } from "./pages.ts";
 
-/** The place at which a read resumes. */
 export interface RecordPosition {
   /** The process of the server, and the number of changes of its state. */
   readonly server: string;
@@ -90,10 +89,8 @@ export async function recordChunk(
       const newest = page.resumeToken;
       // Without it, the next chunk would be this one again.
       if (!newest && !done) return refused(namespace, log);
-      const last = positionBytes({
-        server,
-        tokens: [...newest ? [newest] : [], ...tokens].slice(0, KEPT_TOKENS),
-      });
+      const kept = [...newest ? [newest] : [], ...tokens].slice(0, KEPT_TOKENS);
+      const last = positionBytes({ server, tokens: kept });
       return { documents: await wholeOf(page, pages), last, seen, done };
     }
     tokens = now === server ? tokens.slice(1) : [];

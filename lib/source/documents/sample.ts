@@ -77,10 +77,8 @@ export async function storageOf(
       client.db(database).collection(collection).aggregate(stages, options).toArray()
     );
     const of = (name: string) => shards.map(({ storageStats }) => Number(storageStats?.[name]) || 0);
-    return {
-      averageBytes: Math.max(0, ...of("avgObjSize")),
-      bytes: of("size").reduce((sum, each) => sum + each, 0),
-    };
+    const bytes = of("size").reduce((sum, each) => sum + each, 0);
+    return { averageBytes: Math.max(0, ...of("avgObjSize")), bytes };
   } catch (error) {
     // A relay may create a table before its collection exists.
     if (hasCode(error, MongodbCode.NamespaceNotFound)) return { averageBytes: 0, bytes: 0 };

@@ -100,20 +100,15 @@ export class Scope {
     const { databases, collections } = this.patterns;
     const [db, coll] = [anyOf(databases), anyOf(collections)];
     const wholes = { operationType: { $in: ["dropDatabase", "invalidate"] } };
-    return [{
-      $match: { $or: [{ "ns.db": db, "ns.coll": coll }, { "to.db": db, "to.coll": coll }, wholes] },
-    }];
+    const either = [{ "ns.db": db, "ns.coll": coll }, { "to.db": db, "to.coll": coll }, wholes];
+    return [{ $match: { $or: either } }];
   }
 }
 
 const mapped = <T>(
   { databases, collections, exclude }: ScopeOptions,
   map: (patterns: readonly string[]) => T,
-) => ({
-  databases: map(databases),
-  collections: map(collections),
-  exclude: map(exclude),
-});
+) => ({ databases: map(databases), collections: map(collections), exclude: map(exclude) });
 
 const isInternal = (collection: string): boolean =>
   collection.startsWith("system.") || TEMPORARY.test(collection) || ENCRYPTION_STATE.test(collection);

@@ -3,7 +3,7 @@ import type { CausalReader } from "../connection/causal_reader.ts";
 import { hasCode, isNotAllowed, MongodbCode } from "../connection/mongodb_errors.ts";
 import { type FoundCollection } from "./scope.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import { UserError } from "../../util/errors.ts";
+import { undefinedIf, UserError } from "../../util/errors.ts";
 
 /** Saved collections. One matching UUID is enough. */
 const MAX_COLLECTIONS = 20;
@@ -20,15 +20,10 @@ const UNSUPPORTED = [CommandNotFound, NoReplicationEnabled, CommandNotSupported,
 
 /** The id of the replica set in hex digits; undefined if the user may not read it or the service has none. */
 export async function deploymentOf(reader: CausalReader): Promise<string | undefined> {
-  try {
-    const { config } = await reader.read((client, options) =>
-      client.db("admin").command({ replSetGetConfig: 1 }, options)
-    );
-    return config?.settings?.replicaSetId?.toString("hex");
-  } catch (error) {
-    if (isNotAllowed(error) || hasCode(error, ...UNSUPPORTED)) return undefined;
-    throw error;
-  }
+  const found = await reader.read((client, options) =>
+    client.db("admin").command({ replSetGetConfig: 1 }, options)
+  ).catch(undefinedIf((error) => isNotAllowed(error) || hasCode(error, ...UNSUPPORTED)));
+  return found?.config?.settings?.replicaSetId?.toString("hex");
 }
 
 /** The saved identity of a deployment. @example OUT: {"deployment":"6690…","shop.orders":"0a1b…"} */

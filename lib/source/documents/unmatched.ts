@@ -1,5 +1,6 @@
 /** Finds names of a scope that match nothing, because a typing error would silently follow nothing. */
 import { concurrently } from "../../util/concurrency.ts";
+import { undefinedIf } from "../../util/errors.ts";
 import type { Namespace } from "../../util/namespace.ts";
 import { similarName } from "../../util/text.ts";
 import { type CausalReader, listCollections } from "../connection/causal_reader.ts";
@@ -26,16 +27,11 @@ export interface Unmatched {
 const LISTED_AT_ONCE = 8;
 
 export const catalogueOf = (reader: Pick<CausalReader, "read">): Catalogue => ({
-  databases: () => databasesOf(reader).catch(undefinedIfForbidden),
+  databases: () => databasesOf(reader).catch(undefinedIf(isNotAllowed)),
   collections: (database) =>
-    listCollections(reader, database).then((listed) => listed.map(({ name }) => name)).catch(
-      undefinedIfForbidden,
-    ),
+    listCollections(reader, database).then((listed) => listed.map(({ name }) => name))
+      .catch(undefinedIf(isNotAllowed)),
 });
-
-function undefinedIfForbidden(error: unknown): undefined {
-  if (!isNotAllowed(error)) throw error;
-}
 
 /**
  * The names of a scope that match nothing; none if the user may not list names.

@@ -184,6 +184,7 @@ export function* batchesOf(
   },
 ): Generator<ChangeBatch> {
   let [changes, events, bytes]: [DocumentChange[], number, number] = [[], 0, 0];
+  const times = { operationTime, clusterTime };
   let newest: EventFields | undefined;
   const readUpTo = () => newest?._id ? bytesOf(newest._id) : before;
   for (const document of documents) {
@@ -195,7 +196,7 @@ export function* batchesOf(
     if ("event" in read) {
       const { event } = read;
       const place = { token: event.token, tokenBeforeEvent: readUpTo(), wallTime: wallTimeOf(whole) };
-      yield { changes, event, events, bytes, operationTime, clusterTime, ...place };
+      yield { changes, event, events, bytes, ...times, ...place };
       [changes, events, bytes] = [[], 0, 0];
     } else changes.push(read.change);
     newest = whole;
@@ -205,16 +206,7 @@ export function* batchesOf(
   const end = split.incomplete || isLast ? readUpTo() : token;
   const wallTime = newest && events > 0 ? wallTimeOf(newest) : undefined;
   if (end) {
-    const batch = {
-      changes,
-      event: undefined,
-      events,
-      bytes,
-      token: end,
-      operationTime,
-      clusterTime,
-      wallTime,
-    };
+    const batch = { changes, event: undefined, events, bytes, token: end, ...times, wallTime };
     yield isLast ? { ...batch, isLast } : batch;
   }
 }

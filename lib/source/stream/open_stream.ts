@@ -87,20 +87,13 @@ export async function runStreamCommand(
   command: Document,
   options: { session: ClientSession; signal: AbortSignal },
 ): Promise<Reply> {
-  const { cursorId, collection, documents, token } = await cursorReply(database, command, {
+  const { cursorId, collection, documents: events, token } = await cursorReply(database, command, {
     ...options,
     ...withoutTimeout(database.client),
   });
   if (!token) throw noMongodb();
   const { operationTime, clusterTime } = options.session;
-  return {
-    cursorId,
-    collection,
-    events: documents,
-    token: BSON.serialize(token),
-    operationTime,
-    clusterTime,
-  };
+  return { cursorId, collection, events, token: BSON.serialize(token), operationTime, clusterTime };
 }
 
 const noMongodb = (): UserError =>

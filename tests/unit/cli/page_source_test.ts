@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { PageSource } from "../../../lib/cli/page_source.ts";
+import { PageSource } from "../../../lib/cli/watchers.ts";
 import type { Transport } from "../../../lib/sink/connection/transport.ts";
 import { parseSinkUrl } from "../../../lib/sink/connection/url.ts";
 import { CRATEDB } from "../../../lib/sink/sql/dialect.ts";

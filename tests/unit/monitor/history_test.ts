@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { History, SAMPLE_MS } from "../../../lib/monitor/history.ts";
+import { History, SAMPLE_MS } from "../../../lib/monitor/status_report.ts";
 import { statusOf } from "../../support/status_of.ts";
 import { fakeClock, START } from "../../support/fake_clock.ts";
 

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { logListener } from "../../../lib/monitor/log_listener.ts";
-import { summaryListener } from "../../../lib/monitor/summary_listener.ts";
+import { logListener, summaryListener } from "../../../lib/monitor/log_listener.ts";
 import type { Listener } from "../../../lib/pipeline/status/events.ts";
 import { createLogger, type LogFormat, type Logger, QUIET } from "../../../lib/util/log.ts";
 import { SilentError } from "../../../lib/util/outage.ts";

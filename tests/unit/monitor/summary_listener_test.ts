@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { summaryListener } from "../../../lib/monitor/summary_listener.ts";
+import { summaryListener } from "../../../lib/monitor/log_listener.ts";
 import { type Advance, emitter } from "../../../lib/pipeline/status/events.ts";
 import { StatusTracker } from "../../../lib/pipeline/status/status_tracker.ts";
 import { createLogger } from "../../../lib/util/log.ts";

@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  deadLetterLimit,
-  type WriteOutcome,
-} from "../../../../lib/pipeline/collections/dead_letter_limit.ts";
+import { deadLetterLimit, type WriteOutcome } from "../../../../lib/pipeline/collections/dead_letters.ts";
 
 const outcome = (written: number, letters: number): WriteOutcome => ({
   written,

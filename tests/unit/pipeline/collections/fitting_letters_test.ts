@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import type { Column } from "../../../../lib/mapping/column_tree.ts";
-import { fittingLetters } from "../../../../lib/pipeline/collections/fitting_letters.ts";
+import { fittingLetters } from "../../../../lib/pipeline/collections/dead_letters.ts";
 
 const columnsOf = (...names: readonly string[]): Column => ({
   kind: "object",

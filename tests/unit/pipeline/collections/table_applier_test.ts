@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
 import { fieldsByName } from "../../../../lib/bson/bson.ts";
-import { deadLetterLimit } from "../../../../lib/pipeline/collections/dead_letter_limit.ts";
+import { deadLetterLimit } from "../../../../lib/pipeline/collections/dead_letters.ts";
 import { parseTypes } from "../../../../lib/mapping/designed_types.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { on, type TableWrite } from "../../../../lib/pipeline/status/events.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { EventWriter } from "../../../../lib/pipeline/status/event_writer.ts";
+import { EventWriter } from "../../../../lib/pipeline/status/event_recorder.ts";
 import type { RelayEvent } from "../../../../lib/pipeline/status/events.ts";
 import {
   type EventKind,

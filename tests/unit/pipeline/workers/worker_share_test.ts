@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Document, MongoServerError } from "mongodb";
-import { idOfKey } from "../../../../lib/key/key_to_id.ts";
+import { idOfKey } from "../../../../lib/key/document_key.ts";
 import { openShare, workerShare } from "../../../../lib/pipeline/workers/worker_share.ts";
 import { ALL_DOCUMENTS } from "../../../../lib/source/documents/share.ts";
 import { streamStages } from "../../../../lib/source/stream/open_stream.ts";

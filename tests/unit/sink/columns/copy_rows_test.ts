@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
-import { copyRows } from "../../../../lib/sink/columns/copy_rows.ts";
+import { copyRows } from "../../../../lib/sink/columns/rebuild_steps.ts";
 import { createLogger } from "../../../../lib/util/log.ts";
 
 const FROM = { schema: "doc", name: "t" };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Rebuilder, type RebuildFailure } from "../../../../lib/sink/columns/rebuild.ts";
-import type { Redefinition } from "../../../../lib/sink/columns/redefinition.ts";
+import type { Redefinition } from "../../../../lib/sink/columns/rebuild_steps.ts";
 import { TableSchema } from "../../../../lib/sink/columns/table_schema.ts";
 import { redefined } from "../../../../lib/sink/table/show_create_table.ts";
 import { jsonBytes } from "../../../../lib/util/json_writer.ts";

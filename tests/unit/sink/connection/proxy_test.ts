@@ -3,7 +3,7 @@ import type http from "node:http";
 import https from "node:https";
 import net from "node:net";
 import { eventually } from "../../../../dev/servers/eventually.ts";
-import { proxyTo, tunnelAgent } from "../../../../lib/sink/connection/proxy.ts";
+import { proxyTo, tunnelAgent } from "../../../../lib/sink/connection/post.ts";
 import { UsageError } from "../../../../lib/util/errors.ts";
 
 const URL = "http://db.example.org:4200/_sql";

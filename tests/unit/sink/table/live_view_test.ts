@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
-import { createLiveView, dropLiveView } from "../../../../lib/sink/table/live_view.ts";
+import { createLiveView, dropLiveView } from "../../../../lib/sink/table/cdc_column.ts";
 
 const TABLE = { schema: "shop", name: "orders" };
 const OURS = `SELECT *\nFROM "shop"."orders"\nWHERE "cdc"['deleted_at'] IS NULL\n`;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { CRATEDB, type Dialect, POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
-import { shardsFor } from "../../../../lib/sink/table/shards.ts";
+import { shardsFor } from "../../../../lib/sink/table/create_table.ts";
 
 const serverWith = (answer: number | SinkError, dialect: Dialect = CRATEDB): Transport => ({
   dialect,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeRows } from "../../../../lib/sink/table/write_rows.ts";
+import { writeRows } from "../../../../lib/sink/table/writer.ts";
 import type { Row } from "../../../../lib/sink/table/row.ts";
 import type { RefusedRow } from "../../../../lib/sink/table/upserts.ts";
 import { jsonBytes } from "../../../../lib/util/json_writer.ts";

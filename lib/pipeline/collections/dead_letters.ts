@@ -1,9 +1,11 @@
-/** Stops a relay that writes only dead letters: then the cause is hardly in the documents. */
-import { UserError } from "../../util/errors.ts";
+/** Dead letters of a collection: how many stop a relay, and which of them new columns could store. */
+import { ifStorable, UserError } from "../../util/errors.ts";
+import { fieldsByName } from "../../bson/bson.ts";
+import { additions, type Column } from "../../mapping/column_tree.ts";
+import type { StoredLetter } from "../../sink/metadata/dead_letters.ts";
 
 /** The result of one write of a table. */
 export interface WriteOutcome {
-  /** Rows that were written. */
   readonly written: number;
   /** Documents that cannot be stored, and why, without their values. */
   readonly letters: readonly { readonly oid: string; readonly reason: string }[];
@@ -43,4 +45,42 @@ export function deadLetterLimit(limit: number) {
       );
     },
   };
+}
+
+interface FittingDeps {
+  readonly columns: { readonly columns: Column };
+  readonly deadLetters: { read(): AsyncIterable<readonly StoredLetter[]> };
+}
+
+interface Retrying {
+  retryDeadLetters(oids: readonly string[]): Promise<unknown>;
+  refresh(): Promise<void>;
+}
+
+/** @returns a function that tries dead letters again if the table got columns for them since the last call */
+export function fittingLetters(
+  { columns, deadLetters }: FittingDeps,
+  applier: Retrying,
+): () => Promise<void> {
+  let known = columns.columns;
+  return async () => {
+    const added = additions({ ...known, closed: false }, columns.columns);
+    known = columns.columns;
+    if (added.length === 0) return;
+    const names = added.flatMap(({ path }) => path.slice(0, 1));
+    const oids: string[] = [];
+    for await (const letters of deadLetters.read()) {
+      for (const each of letters) {
+        if ("document" in each && hasSome(each.document, names)) oids.push(each.oid);
+      }
+    }
+    if (oids.length === 0) return;
+    await applier.retryDeadLetters(oids);
+    await applier.refresh();
+  };
+}
+
+function hasSome(document: Uint8Array, names: readonly string[]): boolean {
+  const fields = ifStorable(() => fieldsByName(document));
+  return fields !== undefined && names.some((name) => fields.has(name));
 }
