@@ -180,37 +180,40 @@ nightly(faultTest)(
   },
 );
 
-faultTest("relay() removes what a widening has left once a backup of CrateDB is done", async (context) => {
-  const { relay, sql, table } = context;
-  await fill(context);
-  const first = relay();
-  await first.waitForLine(/Ready/);
-  await stops(first);
-  const copy = `${table}~1a2b3c4d`;
-  await sql(`CREATE TABLE "${copy}" (oid TEXT PRIMARY KEY, data OBJECT(IGNORED))`);
-  await sql(`INSERT INTO "${copy}" (oid, data) (SELECT oid, data FROM "${table}")`);
-  await sql(`ALTER TABLE "${table}" SET ("blocks.write" = true)`);
-  await sql(
-    "CREATE TABLE cdc_lock (table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, " +
-      "lease_until TIMESTAMP WITH TIME ZONE)",
-  );
-  await sql(
-    "INSERT INTO cdc_lock (table_name, work_table, owner, lease_until) " +
-      "VALUES (?, ?, 'one that died', CURRENT_TIMESTAMP)",
-    [table, copy],
-  );
-  const second = await (async () => {
-    await using backup = await beginBackup(context, copy, "minutes");
-    const running = relay(["--lease", "2s"]);
-    await running.waitForLine(/Ready/);
-    await collection(context, "data").insertOne({ _id: -1, n: 1 });
-    await inStep(context);
-    assert.equal(await backup.state(), "IN_PROGRESS");
-    return running;
-  })();
-  await eventually(() => assertNoLeftovers(context));
-  await stops(second);
-});
+nightly(faultTest)(
+  "relay() removes what a widening has left once a backup of CrateDB is done",
+  async (context) => {
+    const { relay, sql, table } = context;
+    await fill(context);
+    const first = relay();
+    await first.waitForLine(/Ready/);
+    await stops(first);
+    const copy = `${table}~1a2b3c4d`;
+    await sql(`CREATE TABLE "${copy}" (oid TEXT PRIMARY KEY, data OBJECT(IGNORED))`);
+    await sql(`INSERT INTO "${copy}" (oid, data) (SELECT oid, data FROM "${table}")`);
+    await sql(`ALTER TABLE "${table}" SET ("blocks.write" = true)`);
+    await sql(
+      "CREATE TABLE cdc_lock (table_name TEXT PRIMARY KEY, work_table TEXT, owner TEXT, " +
+        "lease_until TIMESTAMP WITH TIME ZONE)",
+    );
+    await sql(
+      "INSERT INTO cdc_lock (table_name, work_table, owner, lease_until) " +
+        "VALUES (?, ?, 'one that died', CURRENT_TIMESTAMP)",
+      [table, copy],
+    );
+    const second = await (async () => {
+      await using backup = await beginBackup(context, copy, "minutes");
+      const running = relay(["--lease", "2s"]);
+      await running.waitForLine(/Ready/);
+      await collection(context, "data").insertOne({ _id: -1, n: 1 });
+      await inStep(context);
+      assert.equal(await backup.state(), "IN_PROGRESS");
+      return running;
+    })();
+    await eventually(() => assertNoLeftovers(context));
+    await stops(second);
+  },
+);
 
 faultTest(
   "relay() drops expired partitions, or empties them, while CrateDB takes a backup",

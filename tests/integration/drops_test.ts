@@ -16,7 +16,7 @@ import {
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { countRows, oidsOf, startRelay, tablesOf } from "../support/follow.ts";
-import { variants } from "../support/nightly.ts";
+import { nightly, variants } from "../support/nightly.ts";
 
 type OnDrop = "keep" | "truncate" | "drop";
 
@@ -219,7 +219,8 @@ const REPLACED: Readonly<Record<string, (context: CratedbContext) => Promise<unk
 };
 
 for (const [what, replace] of Object.entries(REPLACED)) {
-  cratedbTest(`relay() recognises its deployment after ${what} onto the collection`, async (context) => {
+  const register = what === "rename" ? cratedbTest : nightly(cratedbTest);
+  register(`relay() recognises its deployment after ${what} onto the collection`, async (context) => {
     await insert(context, "data", "a", "b");
     await insert(context, "other", "b", "c");
     const flags = ["--on-drop", "truncate", "--on-history-lost", "fail"];

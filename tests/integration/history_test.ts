@@ -179,7 +179,8 @@ nightly(ownMongodbTest)(
 );
 
 for (
-  const [onDrop, tables] of variants<readonly [string, readonly string[]]>([["drop", ["data"]]], [
+  const [onDrop, tables] of variants<readonly [string, readonly string[]]>([], [
+    ["drop", ["data"]],
     ["keep", ["data", "gone"]],
     ["truncate", ["data", "gone"]],
   ])

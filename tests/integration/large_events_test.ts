@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { binaryVersion, ownMongodbTest } from "../support/own_mongodb.ts";
-import { variants } from "../support/nightly.ts";
+import { nightly, variants } from "../support/nightly.ts";
 
 type Document = { _id: string; n: number; text?: string };
 
@@ -34,7 +34,7 @@ for (const length of variants([20_000], [8_000, 100_000])) {
   });
 }
 
-cratedbTest("relay() writes an update of a 15 MB document", async (context) => {
+nightly(cratedbTest)("relay() writes an update of a 15 MB document", async (context) => {
   const data = collectionOf(context);
   await data.insertOne({ _id: "large", n: 1, text: "t".repeat(15 * MEGABYTE) });
   const running = context.relay();
@@ -97,7 +97,7 @@ cratedbTest("relay() looks up a document whose event could not be delivered with
   assert.equal((await running.kill()).code, 0, running.stderr.join("\n").slice(0, 2_000));
 });
 
-cratedbTest("relay() goes past a key of 6 MB with --snapshot always", async (context) => {
+nightly(cratedbTest)("relay() goes past a key of 6 MB with --snapshot always", async (context) => {
   const data = collectionOf(context);
   const running = context.relay();
   await running.waitForLine(/Ready/);

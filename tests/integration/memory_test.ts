@@ -63,7 +63,7 @@ async function allThere(
 
 for (const [what, shape] of Object.entries(SHAPES)) {
   const { count, options } = shape;
-  const register = what === "100 kB" ? nightly(cratedbTest) : cratedbTest;
+  const register = what === "15 MB" ? cratedbTest : nightly(cratedbTest);
   register(
     `relay(${options.join(" ")}) takes 350 MB at most for documents of ${what}`,
     async (context) => {

@@ -45,8 +45,11 @@ const lettersAre = (context: CratedbContext, expected: readonly string[]) =>
 const FINE = ["bar", "cab", "cafe", "zoo"];
 
 const WAYS = variants<readonly [string, readonly string[]]>(
-  [["large chunks", []], ["a transform, one document a chunk", ["--omit", "nothing", "--batch-size", "1"]]],
-  [["one document a chunk", ["--batch-size", "1"]], ["a transform", ["--omit", "nothing"]]],
+  [["a transform, one document a chunk", ["--omit", "nothing", "--batch-size", "1"]]],
+  [["large chunks", []], ["one document a chunk", ["--batch-size", "1"]], ["a transform", [
+    "--omit",
+    "nothing",
+  ]]],
 );
 
 for (const [way, flags] of WAYS) {

@@ -8,6 +8,7 @@ import { inStep, wholeRows } from "../support/compare.ts";
 import { type PostgresqlContext, postgresqlTest } from "../support/postgresql_harness.ts";
 import { randomDocuments, randomUpdate, randomValues, SEED, withId } from "../support/random_documents.ts";
 import { rawCommand } from "../support/raw_command.ts";
+import { nightly } from "../support/nightly.ts";
 
 const OID = "669683c2b0750b2c84893f3e";
 const UUID = "e8b5b7a2-94a4-4f0c-8c5a-2c8a7d0f3b11";
@@ -213,7 +214,7 @@ postgresqlTest("relay() keeps documents as deep as MongoDB takes them, in Postgr
 const DOCUMENTS = 1_500;
 const BATCH = 100;
 
-postgresqlTest(
+nightly(postgresqlTest)(
   `relay() stores random documents whole in PostgreSQL (RANDOM_SEED=${SEED})`,
   async (context) => {
     const { mongodb, database, relay, sql, schema } = context;

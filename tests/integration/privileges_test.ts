@@ -61,7 +61,9 @@ async function grant(own: OwnContext, { privileges, roles = () => [] }: Rights):
 }
 
 for (const [what, rights] of Object.entries(RIGHTS)) {
-  const register = rights.roles ? nightly(ownMongodbTest) : ownMongodbTest;
+  const register = rights.roles || what.endsWith("database") || what.endsWith("collection")
+    ? nightly(ownMongodbTest)
+    : ownMongodbTest;
   register(`relay() needs no more than ${what}`, async (own) => {
     const { mongodb, database, schema } = own;
     const data = mongodb.db(database).collection<Document>("data");

@@ -85,11 +85,11 @@ const single = ({ database, schema }: CratedbContext) => [
 const INVALIDATING = ["drop and other documents", "dropDatabase and other documents"];
 
 for (const onDrop of ["keep", "truncate", "drop"]) {
+  const register = onDrop === "truncate" ? cratedbTest : nightly(cratedbTest);
   const flags = ["--on-drop", onDrop, "--batch-size", "20", "--refresh-interval", "200ms", "--lease", "1s"];
   for (const [what, change] of Object.entries(CHANGES)) {
     for (const [scope, scopeOf] of Object.entries({ "a database": whole, "one collection": single })) {
       if (scopeOf === single && !INVALIDATING.includes(what)) continue;
-      const register = onDrop === "truncate" ? cratedbTest : nightly(cratedbTest);
       register(
         `relay() of ${scope} ends right after ${what} amid its snapshot, --on-drop ${onDrop}`,
         async (context) => {
@@ -107,7 +107,7 @@ for (const onDrop of ["keep", "truncate", "drop"]) {
     }
   }
 
-  cratedbTest(
+  register(
     `relay() ends right after a drop while it was down amid its snapshot, --on-drop ${onDrop}`,
     async (context) => {
       await fill(context);

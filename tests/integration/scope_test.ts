@@ -4,6 +4,7 @@ import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { oidsOf, runRelay, startRelay, tablesOf } from "../support/follow.ts";
 import { ownMongodbTest } from "../support/own_mongodb.ts";
+import { variants } from "../support/nightly.ts";
 
 type Document = { _id: number; n?: number };
 
@@ -231,7 +232,7 @@ cratedbTest("relay() leaves out one of two collections for one table", async (co
 
 const REUSED = ["keep", "truncate", "drop"] as const;
 
-for (const isLive of [true, false]) {
+for (const isLive of variants([true], [false])) {
   const when = isLive ? "while it runs" : "after a restart";
   cratedbTest(
     `relay() reads a collection that was left out once its table is free, ${when}`,

@@ -33,7 +33,7 @@ async function savedSnapshot({ sql }: CratedbContext): Promise<Saved | null> {
 
 const upsertsIn = (line: string): number => Number(/upserts=(\d+)/.exec(line)?.[1]);
 
-cratedbTest("relay() copies keys of all types once, in lanes", async (context) => {
+nightly(cratedbTest)("relay() copies keys of all types once, in lanes", async (context) => {
   await insertMixed(collectionOf(context), COUNT);
   const running = context.relay(["--snapshot", "only", "--batch-size", "1000"]);
   assert.match(await running.waitForLine(/Snapshot done/), new RegExp(`documents=${COUNT} `));
@@ -109,7 +109,7 @@ cratedbTest("relay() makes columns and widens one that several lanes need at onc
   assert.deepEqual(seen, { t: COUNT + 1, shared: COUNT / 500, overflow: 0 });
 });
 
-cratedbTest("relay() keeps the documents that no row can hold, of all lanes", async (context) => {
+nightly(cratedbTest)("relay() keeps the documents that no row can hold, of all lanes", async (context) => {
   const { mongodb, database, relay, sql, table } = context;
   await sql(
     `CREATE TABLE "${table}" (oid TEXT PRIMARY KEY, ` +
