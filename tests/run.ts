@@ -15,7 +15,7 @@ const FAULTS = ["tests/faults"];
 // The long files first, so that no worker is left with one of them at the end.
 const OTHERS = ["--parallel", "tests/integration", "tests/properties", "tests/unit"];
 /** Tests wait for servers more than they compute. */
-const JOBS = `${availableParallelism() + 1}`;
+const JOBS = `${availableParallelism() + 2}`;
 
 interface Run {
   readonly code: number;
