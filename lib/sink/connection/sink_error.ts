@@ -221,6 +221,13 @@ export function refusalText(
   return `${server} refuses ${work}${parts && ` (${parts})`}`;
 }
 
+/** The same error with the text of {@linkcode refusalText}, if its message may quote values. */
+export function withoutValues(server: string, error: unknown, work?: string): unknown {
+  if (!isSinkError(error, "refused", "unspecific")) return error;
+  const { code, kind, subject } = error;
+  return new SinkError(refusalText(server, error, work), { code, kind, subject });
+}
+
 /** @example IN: a SinkError with code 4041, "unknown relation" → OUT: true */
 export const isSinkError = (error: unknown, ...kinds: readonly SinkErrorKind[]): error is SinkError =>
   error instanceof SinkError && kinds.includes(error.kind);

@@ -82,14 +82,16 @@ Deno.test("copyRows() fails if the statement has ended without all rows", async 
   await assert.rejects(copyOf({ looks: 3, copies: 99 }).done, { kind: "unreachable" });
 });
 
-Deno.test("copyRows() throws a refusal at once, without the message, which may quote values", async () => {
-  const refused = new SinkError("Cannot cast value `secret`", { code: "4000" });
-  await assert.rejects(copyOf({ looks: Infinity, answerAt: 2, error: refused }).done, {
-    name: "SinkError",
-    message: "CrateDB refuses to copy the rows (code 4000)",
-    kind: "refused",
+for (const [kind, code] of [["refused", "4000"], ["unspecific", "5000"]] as const) {
+  Deno.test(`copyRows() throws a ${kind} error at once, without the message, which may quote values`, async () => {
+    const refused = new SinkError("Something about `secret`", { code });
+    await assert.rejects(copyOf({ looks: Infinity, answerAt: 2, error: refused }).done, {
+      name: "SinkError",
+      message: `CrateDB refuses to copy the rows (code ${code})`,
+      kind,
+    });
   });
-});
+}
 
 Deno.test("copyRows() throws a lost answer if the user may not see whether the statement runs", async () => {
   await assert.rejects(copyOf({ looks: 9, answerAt: 3, error: LOST, isVisible: false }).done, LOST);
