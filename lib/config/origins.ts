@@ -18,7 +18,8 @@ export function inWordsOf(given: Given): InWords {
     const source = find(name, option, given)?.source;
     const variables = variablesOf(name, option);
     if (source === undefined || variables.includes(source)) return [];
-    const one = `\\b(?:${variables.join("|")})\\b`;
+    // Not in NAME=value.
+    const one = `\\b(?:${variables.join("|")})\\b(?!=)`;
     return [{ pattern: new RegExp(`${one}(?: or ${one})?`, "g"), source }];
   });
   return (text) => changes.reduce((text, { pattern, source }) => text.replace(pattern, () => source), text);

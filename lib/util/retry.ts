@@ -8,6 +8,8 @@ export interface RetryOptions extends Question {
   readonly isRetryable: (error: unknown) => boolean;
   /** Whether the caller repeats the operation in another form: a retryable error is thrown after a pause, and is no outage. @default {never} */
   readonly isReturned?: (error: unknown) => boolean;
+  /** The error as an outage reports it. @default {the same} */
+  readonly shown?: (error: unknown) => unknown;
   /** Milliseconds after which an error is thrown. */
   readonly retryFor: number;
   readonly clock?: Pick<Clock, "monotonic" | "wait">;
@@ -21,8 +23,8 @@ const LONGEST_WAIT_MS = 5_000;
  * so it ends an outage. After a stop, a last try that fails with a retryable error or takes too long throws the signal's reason.
  */
 export async function retry<T>(operation: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const { shutdown, outages, isRetryable, isReturned, retryFor, allowedMs = 0, clock = SYSTEM_CLOCK } =
-    options;
+  const { shutdown, outages, isRetryable, isReturned, retryFor } = options;
+  const { shown = (error) => error, allowedMs = 0, clock = SYSTEM_CLOCK } = options;
   const { signal } = shutdown;
   const id = Symbol();
   const started = clock.monotonic();
@@ -46,7 +48,7 @@ export async function retry<T>(operation: () => Promise<T>, options: RetryOption
         signal.throwIfAborted();
         const returns = isReturned?.(error) === true;
         if (returns) outages.answered(id);
-        else outages.failed(id, error);
+        else outages.failed(id, shown(error));
         await backoff(failures, signal, clock).catch(() => {});
         if (returns) throw error;
       }

@@ -144,12 +144,11 @@ export async function count(deps: CountDeps) {
     const isSteady = relay === "passed" ? await documents() === before : relay !== "paused";
     if (!isSteady && relay === "passed" && generation < generations) continue;
     const lacking = before - counted.rows - counted.deadLetters;
-    return {
-      ...counted,
-      missing: isSteady && seeksMissing ? Math.max(0, lacking) : 0,
-      extra: isSteady && seeksExtra ? Math.max(0, -lacking) : 0,
-      changing: isSteady ? 0 : Math.abs(lacking),
-    };
+    const missing = seeksMissing ? Math.max(0, lacking) : 0;
+    const extra = seeksExtra ? Math.max(0, -lacking) : 0;
+    return isSteady
+      ? { ...counted, missing, extra, changing: 0 }
+      : { ...counted, missing: 0, extra: 0, changing: missing + extra };
   }
 }
 

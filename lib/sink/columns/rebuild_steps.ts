@@ -3,7 +3,7 @@
  * swap: running backups, operations in progress, grants.
  */
 import { type Clock, waitAtMost } from "../../util/clock.ts";
-import { ifExists, isAnswerLost, isSinkError, refusalText, SinkError } from "../connection/sink_error.ts";
+import { ifExists, isAnswerLost, SinkError, withoutValues } from "../connection/sink_error.ts";
 import { queryNumber, refreshTable, type Transport, WHOLE_TABLE_LIMIT_MS } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
 import type { Logger } from "../../util/log.ts";
@@ -152,8 +152,10 @@ export async function copyRows(
   );
   const total = await countRows(transport, from);
   let outcome: { readonly error?: unknown } | undefined;
+  // The error of a copy is logged.
+  const shown = (error: unknown) => withoutValues(transport.dialect.name, error, "to copy the rows");
   const copied = transport.query(sql, [], { limitMs: WHOLE_TABLE_LIMIT_MS })
-    .then(() => outcome = {}, (error) => outcome = { error: withoutValues(error, transport.dialect.name) });
+    .then(() => outcome = {}, (error) => outcome = { error: shown(error) });
   for (let looksInVain = 0; looksInVain < 2;) {
     await waitAtMost(REPORT_INTERVAL_MS, copied, clock);
     if (outcome && !isAnswerLost(outcome.error)) {
@@ -174,13 +176,6 @@ export async function copyRows(
   if (await countRows(transport, to) === total) return;
   throw outcome?.error ??
     new SinkError("The statement that copies the rows has ended without an answer", { code: "ETIMEDOUT" });
-}
-
-/** The error of a copy is logged. */
-function withoutValues(error: unknown, server: string): unknown {
-  if (!isSinkError(error, "refused")) return error;
-  const { code, kind, subject } = error;
-  return new SinkError(refusalText(server, error, "to copy the rows"), { code, kind, subject });
 }
 
 export async function countRows(transport: Transport, table: TableName, where = "TRUE"): Promise<number> {

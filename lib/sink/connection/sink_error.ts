@@ -221,6 +221,16 @@ export function refusalText(
   return `${server} refuses ${work}${parts && ` (${parts})`}`;
 }
 
+/** The same error with the text of {@linkcode refusalText}, if its message may quote values. */
+export function withoutValues(server: string, error: unknown, work?: string): unknown {
+  if (!(error instanceof SinkError)) return error;
+  // An unspecific error that may pass has become another kind.
+  const origin = error.cause instanceof SinkError ? error.cause : error;
+  if (!isSinkError(origin, "refused", "unspecific")) return error;
+  const { code, subject } = origin;
+  return new SinkError(refusalText(server, origin, work), { code, kind: error.kind, subject });
+}
+
 /** @example IN: a SinkError with code 4041, "unknown relation" → OUT: true */
 export const isSinkError = (error: unknown, ...kinds: readonly SinkErrorKind[]): error is SinkError =>
   error instanceof SinkError && kinds.includes(error.kind);

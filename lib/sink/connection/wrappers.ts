@@ -8,7 +8,14 @@ import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { type Logger, QUIET } from "../../util/log.ts";
 import { retry, type RetryOptions } from "../../util/retry.ts";
 import type { Shutdown } from "../../util/shutdown.ts";
-import { isRetryable, isSinkError, isUnknownRelation, refusalText, SinkError } from "./sink_error.ts";
+import {
+  isRetryable,
+  isSinkError,
+  isUnknownRelation,
+  refusalText,
+  SinkError,
+  withoutValues,
+} from "./sink_error.ts";
 import type { CountingTransport } from "./lost_writes.ts";
 import { atAnyNode } from "./nodes.ts";
 import { STATEMENT_LIMIT_MS, type Transport, type Values, wrapped } from "./transport.ts";
@@ -108,7 +115,7 @@ const UNSPECIFIC_RETRIES = 4;
 /** Retries a statement as long as the sink is away. Each statement must be safe to repeat. */
 export const retrying = (
   transport: Transport,
-  options: Omit<RetryOptions, "isRetryable" | "isReturned" | "allowedMs">,
+  options: Omit<RetryOptions, "isRetryable" | "isReturned" | "shown" | "allowedMs">,
 ): Transport =>
   wrapped(transport, (...statement) => {
     const { writes, isTrial, isDivisible, mayBeDropped, limitMs = 0 } = statement[2] ?? {};
@@ -124,5 +131,6 @@ export const retrying = (
       allowedMs: limitMs > STATEMENT_LIMIT_MS ? limitMs : 0,
       isRetryable: (error) => isRetryable(error) || isPassing(error) || isUnspecific(error),
       isReturned: (error) => isDivisible === true && isSinkError(error, "overloaded"),
+      shown: (error) => writes ? withoutValues(transport.dialect.name, error) : error,
     });
   });

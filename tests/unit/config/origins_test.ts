@@ -48,3 +48,8 @@ for (const [what, given, cratedb, mongodb] of CASES) {
     assert.equal(inWords(inWords(`${CRATEDB} ${MONGODB}`)), `${cratedb} ${mongodb}`);
   });
 }
+
+Deno.test("inWordsOf() leaves a variable that is set as it is", () => {
+  const text = 'Write only the value: mongodb://host/, not "mongodb://host/" or MONGODB_URL=mongodb://host/.';
+  assert.equal(inWordsOf({ flags: { "mongodb-url": "MONGODB_URL=mongodb://a" } })(text), text);
+});

@@ -3,11 +3,19 @@ import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import type { Transport } from "../../../../lib/sink/connection/transport.ts";
 import { copyRows } from "../../../../lib/sink/columns/rebuild_steps.ts";
+import { treatAsPassing } from "../../../../lib/sink/connection/wrappers.ts";
 import { createLogger } from "../../../../lib/util/log.ts";
 
 const FROM = { schema: "doc", name: "t" };
 const TO = { schema: "doc", name: "t~1" };
 const LOST = new SinkError("socket hang up", { code: "ECONNRESET" });
+
+/** Fails with one after the other. */
+const failing = (...errors: Error[]): Transport => ({
+  dialect: CRATEDB,
+  query: () => Promise.reject(errors.shift()),
+  async [Symbol.asyncDispose]() {},
+});
 
 interface Copying {
   /** Looks after which the statement has ended on the server; copies 10 rows in each. */
@@ -82,12 +90,25 @@ Deno.test("copyRows() fails if the statement has ended without all rows", async 
   await assert.rejects(copyOf({ looks: 3, copies: 99 }).done, { kind: "unreachable" });
 });
 
-Deno.test("copyRows() throws a refusal at once, without the message, which may quote values", async () => {
-  const refused = new SinkError("Cannot cast value `secret`", { code: "4000" });
-  await assert.rejects(copyOf({ looks: Infinity, answerAt: 2, error: refused }).done, {
-    name: "SinkError",
-    message: "CrateDB refuses to copy the rows (code 4000)",
-    kind: "refused",
+for (const [kind, code] of [["refused", "4000"], ["unspecific", "5000"]] as const) {
+  Deno.test(`copyRows() throws at once what is ${kind}, without the message, which may quote values`, async () => {
+    const refused = new SinkError("Something about `secret`", { code });
+    await assert.rejects(copyOf({ looks: Infinity, answerAt: 2, error: refused }).done, {
+      name: "SinkError",
+      message: `CrateDB refuses to copy the rows (code ${code})`,
+      kind,
+    });
+  });
+}
+
+Deno.test("copyRows() omits the message of an unspecific error that may pass, too", async () => {
+  const plain = failing(LOST, new SinkError("Something about `secret`", { code: "5000" }));
+  const transport = treatAsPassing(plain, { monotonic: () => 0 });
+  await assert.rejects(transport.query("SELECT 1"), LOST);
+  const error = await transport.query("INSERT …").then(() => undefined, (error) => error);
+  await assert.rejects(copyOf({ looks: Infinity, answerAt: 2, error }).done, {
+    message: "CrateDB refuses to copy the rows (code 5000)",
+    kind: "unavailable",
   });
 });
 

@@ -6,6 +6,7 @@ import { CRATEDB } from "../../../../lib/sink/sql/dialect.ts";
 import { fenced, paced, retrying, treatAsPassing } from "../../../../lib/sink/connection/wrappers.ts";
 import { type Transport } from "../../../../lib/sink/connection/transport.ts";
 import { jsonBytes } from "../../../../lib/util/json_writer.ts";
+import { messageOf } from "../../../../lib/util/errors.ts";
 import { OutageTracker } from "../../../../lib/util/outage.ts";
 import { Shutdown } from "../../../../lib/util/shutdown.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
@@ -129,6 +130,21 @@ Deno.test("retrying() waits for an unknown relation, unless another process may 
 Deno.test("retrying() retries a write four times after an unspecific error", async () => {
   assert.deepEqual(await tries(REFUSED, 4, { writes: true }), { sent: 5, outcome: "written" });
   assert.deepEqual(await tries(REFUSED, 9, { writes: true }), { sent: 5, outcome: REFUSED });
+});
+
+Deno.test("retrying() reports an unspecific error of a write without its message, and throws it with it", async () => {
+  const seen: unknown[] = [];
+  const transport = retrying(failing(...Array.from({ length: 5 }, () => REFUSED)), {
+    shutdown: new Shutdown(new AbortController().signal),
+    outages: new OutageTracker({
+      system: "CrateDB",
+      emit: (event) => void ("error" in event && seen.push(event.error)),
+    }),
+    retryFor: Infinity,
+    clock: { monotonic: () => 0, wait: () => Promise.resolve() },
+  });
+  await assert.rejects(transport.query("INSERT …", [], { writes: true }), REFUSED);
+  assert.deepEqual(seen.map(messageOf), ["CrateDB refuses the row (code XX000)"]);
 });
 
 Deno.test("retrying() does not do so for a read, and for a write that is a trial", async () => {
