@@ -14,7 +14,7 @@ const ALONE = ["tests/linear_work_test.ts"];
 const FAULTS = ["tests/faults"];
 // The long files first, so that no worker is left with one of them at the end.
 const OTHERS = ["--parallel", "tests/integration", "tests/properties", "tests/unit"];
-/** Tests wait for servers more than they compute. */
+/** More than there are cores, because tests also wait for servers. */
 const JOBS = `${availableParallelism() + 2}`;
 
 interface Run {

@@ -43,7 +43,7 @@ function without(document: Uint8Array, place: Place): Uint8Array {
 /** The bytes of an element without the fields; undefined if all of it is removed. */
 function keptOf(element: ElementCursor, before: Uint8Array, place: Place): Uint8Array | undefined {
   if (place.isArray) return inside(element, before, place);
-  // No path names what is not UTF-8.
+  // No path can name a field whose name is not UTF-8.
   const name = ifStorable(() => element.name.text);
   if (name === undefined) return before;
   const path = `${place.prefix}${name}`;

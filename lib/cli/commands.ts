@@ -15,7 +15,7 @@ import {
 import { type CtlVerb, givenForStream, wordOf } from "../config/ctl_options.ts";
 import { OPTIONS } from "../config/options.ts";
 import type { Given } from "../config/read.ts";
-import { inWordsOf } from "../config/origins.ts";
+import { rewordFor } from "../config/origins.ts";
 import { relayConfig } from "../config/relay_settings.ts";
 import { UsageError } from "../util/errors.ts";
 import { worded } from "../util/log.ts";
@@ -35,18 +35,18 @@ async function streamsOf(given: Given): Promise<readonly [StreamGiven, ...Stream
   return streams;
 }
 
-/** Runs a command with what is given for a stream: its log and its errors name the origin of the URLs. */
+/** Runs a command for a stream. Its log and its errors name the origin of the URLs. */
 async function runWith<Context extends Pick<CommandContext, "log">, Result>(
   given: Given,
   context: Context,
   run: (context: Context) => Promise<Result>,
 ): Promise<Result> {
-  const inWords = inWordsOf(given);
+  const reword = rewordFor(given);
   try {
-    return await run({ ...context, log: worded(context.log, inWords) });
+    return await run({ ...context, log: worded(context.log, reword) });
   } catch (error) {
     // Loaded only now, with the MongoDB driver.
-    throw (await import("./reworded.ts")).reworded(error, inWords);
+    throw (await import("./reworded.ts")).reworded(error, reword);
   }
 }
 

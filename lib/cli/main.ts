@@ -1,6 +1,6 @@
 /** The command line: runs a command, and turns errors into texts and exit codes. */
 import { logOptions } from "../config/config.ts";
-import { type InWords, inWordsOf } from "../config/origins.ts";
+import { type Reword, rewordFor } from "../config/origins.ts";
 import type { Environment } from "../config/read.ts";
 import type { Description } from "../pipeline/status/describe_error.ts";
 import { messageOf, UserError } from "../util/errors.ts";
@@ -27,7 +27,7 @@ type Report = (description: Description) => void;
 /** Runs a command line. Returns the exit code. @example IN: ["--version"] → OUT: prints "mongodb_cdc_cratedb 0.1.0", 0 */
 export async function main(args: readonly string[], { env, signal: stop }: Surroundings): Promise<number> {
   let report: Report = printError;
-  let inWords: InWords = (text) => text;
+  let reword: Reword = (text) => text;
   const output = outputTo(STDOUT);
   const signal = AbortSignal.any([stop, output.closed]);
   try {
@@ -37,7 +37,7 @@ export async function main(args: readonly string[], { env, signal: stop }: Surro
       return 0;
     }
     const given = { flags: parsed.flags, env };
-    inWords = inWordsOf(given);
+    reword = rewordFor(given);
     const logging = { ...logOptions(given) };
     const terminal = STDERR.isTerminal && env.TERM !== "dumb";
     const statusLine = new StatusLine();
@@ -61,7 +61,7 @@ export async function main(args: readonly string[], { env, signal: stop }: Surro
     const isAbort = error instanceof Error && error.name === "AbortError";
     if (signal.aborted && description.exitCode === 1 && isAbort) return 0;
     const { message, hint } = description;
-    report({ ...description, message: inWords(message), hint: hint && inWords(hint) });
+    report({ ...description, message: reword(message), hint: hint && reword(hint) });
     return description.exitCode;
   }
 }

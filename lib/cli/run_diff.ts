@@ -1,7 +1,7 @@
 /** Runs `config diff`: compares a file with the settings that the relay of each stream has saved. */
 import { changesOfStream, contentOf, EFFECTS } from "../config/effective.ts";
 import type { StreamSettings } from "../config/relay_file.ts";
-import { inWordsOf } from "../config/origins.ts";
+import { rewordFor } from "../config/origins.ts";
 import type { Given } from "../config/read.ts";
 import type { Names } from "../pipeline/settings.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
@@ -25,7 +25,7 @@ export async function diffFile(given: Given, { print }: Pick<CommandContext, "pr
   for (const stream of openFile(given).streams) {
     const { settings: { sink, namesIn }, name } = stream;
     await using transport = await openTransport(sink).catch((error) => {
-      throw reworded(error, inWordsOf(stream.given));
+      throw reworded(error, rewordFor(stream.given));
     });
     const names = namesIn(transport.dialect.schema ?? sink.schema);
     const lines = await differences(transport, stream, names);

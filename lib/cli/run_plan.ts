@@ -1,6 +1,6 @@
 /** Runs `check` and `plan`, and prints their results. */
 import type { checkConfig, planConfig } from "../config/config.ts";
-import type { InWords } from "../config/origins.ts";
+import type { Reword } from "../config/origins.ts";
 import type { Finding } from "../pipeline/status/finding.ts";
 import { check } from "../plan/check.ts";
 import { plan } from "../plan/plan.ts";
@@ -15,20 +15,20 @@ const NOT_WELL = 4;
 /** A table exists, and does not fit. */
 const CONFLICT = 3;
 
-const inTheWords = (inWords: InWords) => (finding: Finding): Finding => ({
+const rewordedBy = (reword: Reword) => (finding: Finding): Finding => ({
   ...finding,
-  text: inWords(finding.text),
-  ...finding.hint !== undefined && { hint: inWords(finding.hint) },
+  text: reword(finding.text),
+  ...finding.hint !== undefined && { hint: reword(finding.hint) },
 });
 
 export async function runCheck(
-  { relay, failOn, output, name, inWords, ...context }: ReturnType<typeof checkConfig> & {
+  { relay, failOn, output, name, reword, ...context }: ReturnType<typeof checkConfig> & {
     /** Of the stream in its file. */
     readonly name?: string | undefined;
   },
   { signal, print }: RunContext,
 ): Promise<number> {
-  const findings = (await check(relay, { ...context, signal })).map(inTheWords(inWords));
+  const findings = (await check(relay, { ...context, signal })).map(rewordedBy(reword));
   const scope = `${relay.scope}`;
   const title = name === undefined ? scope : `${name}: ${scope}`;
   if (output === "json") print(JSON.stringify({ stream: name, scope, findings }));
@@ -41,7 +41,7 @@ export async function runPlan(
   { signal, print }: RunContext,
 ): Promise<number> {
   const { findings, ...others } = await plan(settings, { signal });
-  const planned = { findings: findings.map(inTheWords(settings.inWords)), ...others };
+  const planned = { findings: findings.map(rewordedBy(settings.reword)), ...others };
   if (settings.output === "json") print(JSON.stringify(planned));
   else print(settings.output === "sql" ? planSql(planned) : planText(planned, terminalColumns() ?? Infinity));
   const wrong = planned.findings.filter(({ level }) => level === "wrong");

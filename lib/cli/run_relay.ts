@@ -2,7 +2,7 @@
 import { ConnectionString } from "mongodb-connection-string-url";
 import { contentOf, effectiveOf, settingsIn, shownOf } from "../config/effective.ts";
 import { MONGODB, MONITORING, SCOPE } from "../config/relay_options.ts";
-import { inWordsOf } from "../config/origins.ts";
+import { rewordFor } from "../config/origins.ts";
 import { find, type Given, readOptions } from "../config/read.ts";
 import type { RelaySettings } from "../pipeline/settings.ts";
 import type { Listener } from "../pipeline/status/events.ts";
@@ -43,8 +43,17 @@ export async function runRelay(settings: RelaySettings, context: RunRelayContext
   const { emit, trace } = watchers.of(stream, context, firstStart(context));
   const content = contentOf(effectiveOf(given));
   const verbs = { rebuild: rebuildVerb, verify: verifyVerb };
-  const inOwnWords = (error: unknown) => reworded(error, inWordsOf(given));
-  await relay(settings, { content, signal, log, status, emit, trace, verbs, reworded: inOwnWords });
+  const reword = rewordFor(given);
+  await relay(settings, {
+    content,
+    signal,
+    log,
+    status,
+    emit,
+    trace,
+    verbs,
+    reworded: (error) => reworded(error, reword),
+  });
 }
 
 /** Databases that users log in to; `testdrive` is the default. */

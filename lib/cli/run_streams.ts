@@ -1,6 +1,6 @@
 /** Runs the streams of a file, and reads it again on SIGHUP. */
 import { changesOf, contentOf, EFFECTS, shownOf } from "../config/effective.ts";
-import { inWordsOf } from "../config/origins.ts";
+import { rewordFor } from "../config/origins.ts";
 import { openRelayFile, type RelayFile, type StreamSettings as StreamOfFile } from "../config/relay_file.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
 import { reloadVerb } from "../pipeline/control/own_verbs.ts";
@@ -40,8 +40,8 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
   for (const warning of file.warnings) log.warn(warning);
   const running = (each: typeof all[0]): Stream => {
     const { stream, name, status } = each;
-    const inWords = inWordsOf(stream.given);
-    const own = worded(withFields(log, { stream: name }), inWords);
+    const reword = rewordFor(stream.given);
+    const own = worded(withFields(log, { stream: name }), reword);
     const watcher = watchers.of(each, { log: own, statusLine: undefined });
     const verbs = { rebuild: rebuildVerb, reload: reloadVerb(reload), verify: verifyVerb };
     return {
@@ -50,7 +50,7 @@ export async function runFile(path: string, context: RunRelayContext): Promise<v
       settings: new StreamSettings(configured(file, stream)),
       log: own,
       verbs,
-      reworded: (error) => reworded(error, inWords),
+      reworded: (error) => reworded(error, reword),
       ...watcher,
     };
   };
@@ -107,7 +107,7 @@ export function reloaded(
 ): { readonly file: RelayFile; readonly refusals: readonly string[] } {
   const refuse = (message: string, { hint, ...fields }: LogFields): string => {
     log.error(message, { ...fields, hint });
-    return [`${message}:`, ...Object.values(fields).filter(Boolean), hint].join(" ");
+    return [`${message}:`, ...Object.values(fields), hint].filter(Boolean).join(" ");
   };
   let after: RelayFile;
   try {

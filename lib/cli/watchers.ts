@@ -82,9 +82,9 @@ export class PageSource implements AsyncDisposable {
 
   /** @param sinkOf the CrateDB of a stream, by its name in the file */
   constructor(
-    readonly sinkOf: (name: string) => SinkAddress,
-    readonly clock: Pick<Clock, "monotonic">,
-    readonly open: (sink: SinkAddress) => Promise<Transport> = openTransport,
+    private readonly sinkOf: (name: string) => SinkAddress,
+    private readonly clock: Pick<Clock, "monotonic">,
+    private readonly open: (sink: SinkAddress) => Promise<Transport> = openTransport,
   ) {}
 
   /** What was read last, at once. Reads again in the background, at most every five seconds and only when asked. */

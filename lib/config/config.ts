@@ -14,7 +14,7 @@ import { contentOf, effectiveOf } from "./effective.ts";
 import type { OptionTable } from "./option.ts";
 import { LOGGING, OPTIONS, STREAM_NAME } from "./options.ts";
 import { find, type Given, readOptions, withoutFlags } from "./read.ts";
-import { type InWords, inWordsOf } from "./origins.ts";
+import { type Reword, rewordFor } from "./origins.ts";
 import { FILE, SCOPE } from "./relay_options.ts";
 import { relayConfig } from "./relay_settings.ts";
 import { sinkAddress } from "./sink_address.ts";
@@ -23,7 +23,7 @@ export const statusConfig = (given: Given): StatusSettings =>
   Object.freeze({
     ...readOptions(OPTIONS.status, given),
     ...streamsOf(given),
-    inWords: inWordsOf(given),
+    reword: rewordFor(given),
   });
 
 export const waitConfig = (given: Given): WaitSettings =>
@@ -88,11 +88,11 @@ export function verifyConfig(given: Given): VerifySettings {
 
 export const planConfig = (
   given: Given,
-): PlanSettings & { readonly output: "text" | "json" | "sql"; readonly inWords: InWords } =>
+): PlanSettings & { readonly output: "text" | "json" | "sql"; readonly reword: Reword } =>
   Object.freeze({
     ...readOptions(OPTIONS.plan, given),
     relay: relayConfig(given),
-    inWords: inWordsOf(given),
+    reword: rewordFor(given),
   });
 
 /** `others` are the nodes of CrateDB, if there are several, and the way to it that is configured beside the one in use. */
@@ -104,7 +104,7 @@ export function checkConfig(given: Given) {
   const unused = isOther ? [sinkAddress({ ...given, env: { ...given.env, CRATEDB_URL: other } })] : [];
   const others = [...nodes.length > 1 ? nodes : [], ...unused];
   const content = contentOf(effectiveOf(given));
-  return { ...readOptions(OPTIONS.check, given), relay, others, content, inWords: inWordsOf(given) };
+  return { ...readOptions(OPTIONS.check, given), relay, others, content, reword: rewordFor(given) };
 }
 
 /** The collection that `rebuild` names. @throws UsageError */

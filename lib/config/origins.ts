@@ -1,19 +1,19 @@
-/** The origin of the URLs, in texts for people. */
+/** Names the origin of the URLs in texts for people. */
 import { variablesOf } from "./option.ts";
 import { find, type Given } from "./read.ts";
 import { CRATEDB, MONGODB } from "./relay_options.ts";
 
 const URLS = { ...MONGODB, cratedbUrl: CRATEDB.cratedbUrl };
 
-/** Puts the origin of a URL in the place of its variables. */
-export type InWords = (text: string) => string;
+/** Replaces the variables of a URL in a text by its origin. */
+export type Reword = (text: string) => string;
 
 /**
  * @example
  * IN: {places: {cratedbUrl: "relay.yaml:4"}, …}, "Check the host name in CRATEDB_SQLALCHEMY_URL or CRATEDB_URL."
  * OUT: Check the host name in relay.yaml:4.
  */
-export function inWordsOf(given: Given): InWords {
+export function rewordFor(given: Given): Reword {
   const changes = Object.entries(URLS).flatMap(([name, option]) => {
     const source = find(name, option, given)?.source;
     const variables = variablesOf(name, option);

@@ -139,7 +139,7 @@ const TEXTS: Readonly<Record<number, (value: BsonValue) => string | undefined>> 
   [BsonType.objectId]: ({ bytes, offset }) => hexAt(bytes, offset, 12),
 };
 
-/** The partition of rows without a time never expires. It also has the rows of its own time, 1970. */
+/** The partition of rows without a time never expires. It also has the rows of 1970. */
 export const isExpired = (part: Part | undefined, firstKept: number): boolean =>
   part !== undefined && part !== "0" && Number(part) < firstKept;
 

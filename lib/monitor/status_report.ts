@@ -143,9 +143,9 @@ export class History {
 
   /** @param reading the documents of each collection that a snapshot has read */
   constructor(
-    readonly status: StatusSource,
-    readonly clock: Pick<Clock, "now" | "monotonic">,
-    readonly reading: ReadonlyMap<string, { readonly documents: number }>,
+    private readonly status: StatusSource,
+    private readonly clock: Pick<Clock, "now" | "monotonic">,
+    private readonly reading: ReadonlyMap<string, { readonly documents: number }>,
   ) {
     this.sample();
   }

@@ -85,7 +85,7 @@ async function takeLeases(
   return leases;
 }
 
-/** Rebuilds the table. No relay may follow its stream meanwhile. */
+/** Rebuilds the table. No relay may follow its stream at the same time. */
 export async function rebuildTable(
   transports: { readonly patient: Transport; readonly raw: Transport },
   { relay, collection }: RebuildSettings,

@@ -22,8 +22,8 @@ export interface StatusSettings {
   readonly maxLag: number;
   readonly output: "text" | "json";
   readonly runs: "once" | "forever";
-  /** Puts the origin of the URL in the place of its variables. @default {the same text} */
-  readonly inWords?: ((text: string) => string) | undefined;
+  /** Replaces the variables of the URL in a text by its origin. @default {the same text} */
+  readonly reword?: ((text: string) => string) | undefined;
 }
 
 export interface StatusContext {
@@ -61,14 +61,14 @@ export async function status(
   await using opened = new AsyncDisposableStack();
   let isReached = false;
   const reads = [...Map.groupBy(all, ({ sink }) => JSON.stringify(sink)).values()].map((settings) => {
-    const [{ sink, inWords } = all[0]] = settings;
+    const [{ sink, reword } = all[0]] = settings;
     let transport: Transport | undefined;
     const read = async () => {
       transport ??= opened.use(await open(sink));
       isReached = true;
       return await findStreams(transport, settings);
     };
-    return () => read().catch((error) => ({ sink, error, inWords }));
+    return () => read().catch((error) => ({ sink, error, reword }));
   });
   const isDrawn = columns !== undefined && output === "text";
   let drawn = 0;
@@ -98,7 +98,7 @@ export async function status(
 
 /** @example OUT: ["The streams at db2:4200 are missing: CrateDB cannot be reached: connect ECONNREFUSED …", "Check …"] */
 async function why(
-  { sink, error, inWords = (text) => text }: Pick<StatusSettings, "sink" | "inWords"> & {
+  { sink, error, reword = (text) => text }: Pick<StatusSettings, "sink" | "reword"> & {
     readonly error: unknown;
   },
 ): Promise<readonly string[]> {
@@ -106,7 +106,7 @@ async function why(
   const { describe } = await import("../pipeline/status/describe_error.ts");
   const { message, hint } = describe(error);
   const nodes = nodesOf(sink).map(nodeText).join();
-  return [`The streams at ${nodes} are missing: ${message}`, ...hint ? [hint] : []].map(inWords);
+  return [`The streams at ${nodes} are missing: ${message}`, ...hint ? [hint] : []].map(reword);
 }
 
 /** Finds the streams of one CrateDB. */

@@ -38,12 +38,13 @@ export class UnstorableError extends Error {
   }
 }
 
-/** What is made of a document; undefined if no row can store it. */
+/** What is made of a document; undefined for an UnstorableError. */
 export function ifStorable<Made>(make: () => Made): Made | undefined {
   try {
     return make();
   } catch (error) {
-    return undefinedIf((each) => each instanceof UnstorableError)(error);
+    if (error instanceof UnstorableError) return undefined;
+    throw error;
   }
 }
 

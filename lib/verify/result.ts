@@ -54,7 +54,7 @@ export interface CollectionResult {
   /** Keys that differed and are equal after the repair. */
   readonly repaired: number;
   readonly outcome: Outcome;
-  /** What to do, if not the rows are at fault, but the table. */
+  /** What to do if the table is at fault, not its rows. */
   readonly hint?: string;
   /** The first keys that differ. */
   readonly differences: readonly KeyDifference[];

@@ -41,8 +41,7 @@ const retryLetters = ({ sql }: CratedbContext) =>
   );
 
 for (const [constraint, { transport, data: type, poison, error }] of Object.entries(TABLES)) {
-  const register = transport === "http" ? nightly(cratedbTest) : cratedbTest;
-  register(
+  nightly(cratedbTest, transport === "http")(
     `relay() takes rows that ${constraint} refuses out of a batch, over ${transport}`,
     async (context) => {
       const { mongodb, database, relay, sql, schema, table } = context;
@@ -260,8 +259,7 @@ const CAUSES: Readonly<Record<string, Cause>> = {
 };
 
 for (const [mended, { transport, columns, mend }] of Object.entries(CAUSES)) {
-  const register = transport === "http" ? nightly(cratedbTest) : cratedbTest;
-  register(
+  nightly(cratedbTest, transport === "http")(
     `relay() lands dead letters on request after ${mended}, over ${transport}`,
     async (context) => {
       const { mongodb, database, relay, sql, table } = context;

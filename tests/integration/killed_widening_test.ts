@@ -50,29 +50,31 @@ async function widening(
 }
 
 for (const [step, next] of Object.entries(STEPS)) {
-  const register = step.startsWith("the copy") ? nightly(cratedbTest) : cratedbTest;
-  register(`relay() widens a column when it was killed before, as soon as ${step}`, async (context) => {
-    const { relay, sql, table } = context;
-    const data = collection(context);
-    await using stack = new AsyncDisposableStack();
-    const { relay: first } = await widening(context, stack, next);
-    assert.equal((await first.kill("SIGKILL")).signal, "SIGKILL");
-    assert.notDeepEqual(await leftovers(context), [], "it was killed in the midst of it");
-    await data.insertOne({ _id: 4, t: 20.25 } as Document);
+  nightly(cratedbTest, step.startsWith("the copy"))(
+    `relay() widens a column when it was killed before, as soon as ${step}`,
+    async (context) => {
+      const { relay, sql, table } = context;
+      const data = collection(context);
+      await using stack = new AsyncDisposableStack();
+      const { relay: first } = await widening(context, stack, next);
+      assert.equal((await first.kill("SIGKILL")).signal, "SIGKILL");
+      assert.notDeepEqual(await leftovers(context), [], "it was killed in the midst of it");
+      await data.insertOne({ _id: 4, t: 20.25 } as Document);
 
-    const second = relay(FLAGS);
-    await eventually(async () => {
-      assert.equal((await columnTypes(context)).t, "double precision");
+      const second = relay(FLAGS);
+      await eventually(async () => {
+        assert.equal((await columnTypes(context)).t, "double precision");
+        await assertNoLeftovers(context);
+      }, { interval: 100 });
+      await assertFilled(context, ROWS);
+      await inStep(context);
+      assert.deepEqual(await sql(`SELECT count(data['t']) AS n, avg(data['t']) AS t FROM "${table}"`), [
+        { n: 4, t: 20.4375 },
+      ]);
+      assert.equal((await second.kill()).code, 0, second.stderr.join("\n"));
       await assertNoLeftovers(context);
-    }, { interval: 100 });
-    await assertFilled(context, ROWS);
-    await inStep(context);
-    assert.deepEqual(await sql(`SELECT count(data['t']) AS n, avg(data['t']) AS t FROM "${table}"`), [
-      { n: 4, t: 20.4375 },
-    ]);
-    assert.equal((await second.kill()).code, 0, second.stderr.join("\n"));
-    await assertNoLeftovers(context);
-  });
+    },
+  );
 }
 
 /** What a relay that died may have left, made by hand: `COPY` is in its row of `cdc_lock`. */

@@ -48,6 +48,12 @@ const RIGHTS: Readonly<Record<string, Rights>> = {
   },
 };
 
+/** The other rights are between them. */
+const WIDEST_AND_NARROWEST = [
+  "find and changeStream on all databases",
+  "find and changeStream on one collection, with a transform and a worker",
+];
+
 /** Makes the user, with these rights and no others. @returns the URL to log in with */
 async function grant(own: OwnContext, { privileges, roles = () => [] }: Rights): Promise<string> {
   const admin = own.mongodb.db("admin");
@@ -61,47 +67,48 @@ async function grant(own: OwnContext, { privileges, roles = () => [] }: Rights):
 }
 
 for (const [what, rights] of Object.entries(RIGHTS)) {
-  const register = rights.roles || what.endsWith("database") || what.endsWith("collection")
-    ? nightly(ownMongodbTest)
-    : ownMongodbTest;
-  register(`relay() needs no more than ${what}`, async (own) => {
-    const { mongodb, database, schema } = own;
-    const data = mongodb.db(database).collection<Document>("data");
-    await data.insertMany([{ _id: "a" }, { _id: "b" }] as Document[]);
-    await mongodb.db(`${database}_other`).collection("data").insertOne({ n: 1 });
-    const url = await grant(own, rights);
-    const flags = [
-      ...rights.flags(database),
-      "--exclude",
-      `${database}_other.*`,
-      "--table",
-      `${schema}.{database}_{collection}`,
-    ];
-    const env = { MONGODB_URL: url };
-    const sees = (oids: readonly string[]) =>
-      eventually(async () => assert.deepEqual(await oidsOf(own, `${database}_data`), oids));
+  nightly(ownMongodbTest, !WIDEST_AND_NARROWEST.includes(what))(
+    `relay() needs no more than ${what}`,
+    async (own) => {
+      const { mongodb, database, schema } = own;
+      const data = mongodb.db(database).collection<Document>("data");
+      await data.insertMany([{ _id: "a" }, { _id: "b" }] as Document[]);
+      await mongodb.db(`${database}_other`).collection("data").insertOne({ n: 1 });
+      const url = await grant(own, rights);
+      const flags = [
+        ...rights.flags(database),
+        "--exclude",
+        `${database}_other.*`,
+        "--table",
+        `${schema}.{database}_{collection}`,
+      ];
+      const env = { MONGODB_URL: url };
+      const sees = (oids: readonly string[]) =>
+        eventually(async () => assert.deepEqual(await oidsOf(own, `${database}_data`), oids));
 
-    const first = own.follow(flags, { env });
-    await first.waitForLine(/Ready/);
-    await data.insertOne({ _id: "c" } as Document);
-    await data.deleteOne({ _id: "a" } as Document);
-    await sees(["b", "c"]);
-    assert.equal((await first.kill()).code, 0, first.stderr.join("\n"));
-    assert.doesNotMatch(
-      first.stderr.join("\n"),
-      / WARN /,
-      "what the user may not see is not claimed to be missing",
-    );
+      const first = own.follow(flags, { env });
+      await first.waitForLine(/Ready/);
+      await data.insertOne({ _id: "c" } as Document);
+      await data.deleteOne({ _id: "a" } as Document);
+      await sees(["b", "c"]);
+      assert.equal((await first.kill()).code, 0, first.stderr.join("\n"));
+      assert.doesNotMatch(
+        first.stderr.join("\n"),
+        / WARN /,
+        "what the user may not see is not claimed to be missing",
+      );
 
-    await data.insertOne({ _id: "d" } as Document);
-    const second = own.follow([...flags, "--on-drop", "truncate"], { env });
-    await sees(["b", "c", "d"]);
-    await data.drop();
-    await sees([]);
-    await data.insertOne({ _id: "e" } as Document);
-    await sees(["e"]);
-    assert.equal((await second.kill()).code, 0, second.stderr.join("\n"));
-  }, AUTH);
+      await data.insertOne({ _id: "d" } as Document);
+      const second = own.follow([...flags, "--on-drop", "truncate"], { env });
+      await sees(["b", "c", "d"]);
+      await data.drop();
+      await sees([]);
+      await data.insertOne({ _id: "e" } as Document);
+      await sees(["e"]);
+      assert.equal((await second.kill()).code, 0, second.stderr.join("\n"));
+    },
+    AUTH,
+  );
 }
 
 const LACKING: Readonly<Record<string, readonly string[]>> = {

@@ -85,7 +85,7 @@ const single = ({ database, schema }: CratedbContext) => [
 const INVALIDATING = ["drop and other documents", "dropDatabase and other documents"];
 
 for (const onDrop of ["keep", "truncate", "drop"]) {
-  const register = onDrop === "truncate" ? cratedbTest : nightly(cratedbTest);
+  const register = nightly(cratedbTest, onDrop !== "truncate");
   const flags = ["--on-drop", onDrop, "--batch-size", "20", "--refresh-interval", "200ms", "--lease", "1s"];
   for (const [what, change] of Object.entries(CHANGES)) {
     for (const [scope, scopeOf] of Object.entries({ "a database": whole, "one collection": single })) {

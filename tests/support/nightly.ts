@@ -4,9 +4,14 @@
  */
 const IS_NIGHTLY = Deno.env.get("NIGHTLY") === "1";
 
-/** Registers a test for the nightly run only. @example nightly(cratedbTest)("relay() …", async (context) => {…}) */
-export const nightly = <Register extends (...args: never[]) => void>(register: Register): Register =>
-  IS_NIGHTLY ? register : (() => {}) as Register;
+/**
+ * Registers a test for the nightly run only; for each run if `isOnly` is false.
+ * @example nightly(cratedbTest)("relay() …", async (context) => {…})
+ */
+export const nightly = <Register extends (...args: never[]) => void>(
+  register: Register,
+  isOnly = true,
+): Register => IS_NIGHTLY || !isOnly ? register : (() => {}) as Register;
 
 /** Values of each run, and those that the nightly run adds. @example IN: ["http"], ["wire"] → OUT: ["http"] */
 export const variants = <const T, const Added = T>(

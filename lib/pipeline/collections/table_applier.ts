@@ -274,7 +274,7 @@ export class TableApplier {
     });
   }
 
-  /** Keeps the last dead letter of those that are too many: the error that ends the relay lacks the server's message. */
+  /** If dead letters are too many, keeps the last one: the error that ends the relay lacks the server's message. */
   async #checkLimit(written: number, letters: readonly Unstorable[]): Promise<void> {
     const { deadLetters, deadLetterLimit } = this.deps;
     try {

@@ -38,7 +38,7 @@ const ACTIONS: Readonly<Record<Arguments<"letters">["action"], Action>> = {
   discard,
 };
 
-/** Asks CrateDB alone, so that it need not wait for the loop, nor for the end of a pause. */
+/** Reads CrateDB alone, so that it does not wait for the loop or the end of a pause. */
 async function printed(
   { collection, oid: oids }: Selection,
   options: { readonly limit: number; readonly withDocuments: boolean },
@@ -121,7 +121,7 @@ async function tablesOf(collection: Namespace | undefined, { stream }: Pick<Verb
   return all.flatMap(({ namespace, table }) => lettersOf(namespace, { table, collection, stream }));
 }
 
-/** The same by `cdc_collection`. */
+/** The same, read from `cdc_collection` instead of the loop. */
 async function savedTables(collection: Namespace | undefined, { stream }: Pick<VerbContext, "stream">) {
   const { names, transport, settings: { scope } } = stream;
   if (collection) assertFollows(stream, collection);

@@ -47,7 +47,7 @@ export class SnapshotRate {
     this.begin();
   }
 
-  /** Forgets what was not read: call it if nothing had to be. */
+  /** Drops the backlog. Call it when reading begins, so that idle time does not count as being late. */
   begin(): void {
     this.#fill();
     this.#tokens = Math.min(this.#tokens, this.#burst);

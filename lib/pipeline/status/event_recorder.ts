@@ -174,7 +174,7 @@ export class EventWriter implements AsyncDisposable {
   #expiresAt = -Infinity;
 
   constructor(
-    readonly deps: {
+    private readonly deps: {
       readonly clock: Pick<Clock, "now" | "monotonic" | "wait">;
       readonly log: Logger;
       readonly emit: Emit;

@@ -10,7 +10,7 @@ import { METADATA_TABLES } from "../../sink/metadata/metadata_tables.ts";
 import { readPosition, type SavedPosition } from "../../sink/metadata/saved_position.ts";
 import { readSettings } from "../../sink/metadata/saved_settings.ts";
 import { quoteName, quoteTable, type TableName } from "../../sink/sql/names.ts";
-import { shardsOfSize } from "../../sink/table/create_table.ts";
+import { isSmall } from "../../sink/table/create_table.ts";
 import { checkDesign } from "../../sink/table/designed_columns.ts";
 import { usableTable } from "../../sink/table/target_table.ts";
 import { isUnusableTable } from "../../sink/table/unusable_table.ts";
@@ -180,8 +180,8 @@ export async function shardsOf(side: BothSides) {
   const each = await concurrently(missing, AT_ONCE, async (namespace) => {
     const { shards } = settings.for(namespace);
     if (shards !== undefined) return shards;
-    // CrateDB's own number.
-    return shardsOfSize(await sizes.ahead(namespace), nodes) ?? Math.max(4, 2 * nodes);
+    // CrateDB's own number for a large table.
+    return isSmall(await sizes.ahead(namespace)) ? nodes : Math.max(4, 2 * nodes);
   });
   const planned = each.reduce((sum, shards) => sum + shards, own);
   return { existing, planned: planned * (nodes > 1 ? 2 : 1), nodes, limit: perNode * nodes };

@@ -208,7 +208,7 @@ export function faultOf({ kind }: SinkError): "row" | "table" | "server" {
 }
 
 /**
- * What a log may have of the error of a row, because the message may quote values.
+ * The error of a row as a log shows it: without the message, which may quote values.
  * @example IN: "CrateDB", "Failed CONSTRAINT small … for values: [100]", code 4000 → OUT: CrateDB refuses the row (code 4000)
  */
 export function refusalText(

@@ -1,6 +1,6 @@
 /**
- * The column `cdc`: the change that wrote a row, and when its document was deleted. Times are milliseconds since 1970. And
- * the view `{table}_live`: the rows that are not marked as deleted.
+ * The column `cdc`: the change that wrote a row, and when its document was deleted, in milliseconds since 1970. The view
+ * `{table}_live` has the rows that are not marked as deleted.
  */
 import type { DefinedColumn } from "./show_create_table.ts";
 import { unlessKind } from "../connection/sink_error.ts";

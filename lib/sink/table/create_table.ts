@@ -1,4 +1,4 @@
-/** Creates missing tables and schemas. How many shards a new table gets if its settings name no number. */
+/** Creates missing tables and schemas, and decides how many shards a table gets by default. */
 import { unlessKind } from "../connection/sink_error.ts";
 import { queryNumber, type Transport } from "../connection/transport.ts";
 import { quoteName, quoteTable, type TableName } from "../sql/names.ts";
@@ -23,21 +23,17 @@ export async function tableExists(transport: Transport, { schema, name }: TableN
   return (await transport.query(sql, [schema, name])).rows.length > 0;
 }
 
-/** Documents of up to so many bytes are a small table: further shards only cost work. */
-const SMALL_BYTES = 5e9;
+const LARGE_BYTES = 5e9;
 
-/** One for each node if the documents have fewer bytes than a large table; undefined for CrateDB's own number. */
-export const shardsOfSize = (bytes: number | undefined, nodes: number): number | undefined =>
-  bytes !== undefined && bytes < SMALL_BYTES ? nodes : undefined;
+/** Whether documents of this many bytes make a small table: more than one shard for each node only costs work. */
+export const isSmall = (bytes: number | undefined): boolean => bytes !== undefined && bytes < LARGE_BYTES;
 
-/** {@linkcode shardsOfSize}, by the nodes of the server. The number of bytes is undefined if it is unknown. */
+/** One for each node if the table is small; undefined for CrateDB's own number. */
 export async function shardsFor(
   transport: Transport,
   bytesOf: () => number | undefined | Promise<number | undefined>,
 ): Promise<number | undefined> {
-  if (transport.dialect.isJsonb) return undefined;
-  const bytes = await bytesOf();
-  if (shardsOfSize(bytes, 1) === undefined) return undefined;
+  if (transport.dialect.isJsonb || !isSmall(await bytesOf())) return undefined;
   const nodes = queryNumber(transport, "SELECT count(*) FROM sys.nodes");
   // The user may not read it.
   return await nodes.catch(unlessKind("privilege", "unknown relation", "unknown schema")) || undefined;

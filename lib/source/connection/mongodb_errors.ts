@@ -164,7 +164,7 @@ export const isRefusal = (error: unknown): error is MongoServerError =>
   !isEventTooLarge(error) && !hasCode(error, MongodbCode.Unauthorized, MongodbCode.AuthenticationFailed);
 
 /**
- * The code alone, because the message may quote values of documents.
+ * The error without its message, which may quote values of documents.
  * @example IN: code 241, "Failed to parse number 'secret' in $convert …" → OUT: ConversionFailure, code 241
  */
 export const codeText = ({ code, codeName }: MongoServerError): string =>

@@ -1,5 +1,6 @@
 /** Samples documents, to create the first columns of a table. Without a sample, columns are created as documents arrive. */
 import type { Document, MongoServerError } from "mongodb";
+import { shared } from "../../util/concurrency.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
 import type { Logger } from "../../util/log.ts";
 import type { CausalReader, KeyedDocument } from "../connection/causal_reader.ts";
@@ -96,14 +97,10 @@ export function sizesOf(reader: Pick<CausalReader, "read">) {
 
   /** Asks, and keeps the answer for {@linkcode take}. */
   function ahead(namespace: Namespace): Promise<number | undefined> {
-    const key = namespaceText(namespace);
-    const answer = asked.get(key) ?? ask(namespace);
-    asked.set(key, answer);
-    answer.catch(() => asked.delete(key));
-    return answer;
+    return shared(asked, namespaceText(namespace), () => ask(namespace));
   }
 
-  /** Returns an answer that is kept, or asks. Once: later the collection may be another one. */
+  /** Returns an answer once that is kept, or asks: later, the name may have another collection. */
   function take(namespace: Namespace): Promise<number | undefined> {
     const answer = asked.get(namespaceText(namespace));
     asked.delete(namespaceText(namespace));

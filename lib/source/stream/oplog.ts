@@ -42,7 +42,7 @@ const SIZES = [
 ];
 
 /**
- * The share of its maximum size that the oplog has; more than 1 for one that MongoDB keeps for a minimum time. Needs the
+ * The share of its maximum size that the oplog has; more than 1 if MongoDB keeps it for a minimum time. Needs the
  * action `collStats` on `local.oplog.rs`; undefined if the user lacks it, or the server has no sizes.
  *
  * @example IN: 250 MB of 1 GB → OUT: 0.25

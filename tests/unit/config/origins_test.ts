@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { inWordsOf } from "../../../lib/config/origins.ts";
+import { rewordFor } from "../../../lib/config/origins.ts";
 import type { Given } from "../../../lib/config/read.ts";
 
 const CRATEDB = "Check the host name in CRATEDB_SQLALCHEMY_URL or CRATEDB_URL.";
@@ -42,14 +42,14 @@ const CASES: readonly (readonly [what: string, Given, cratedb: string, mongodb: 
 ];
 
 for (const [what, given, cratedb, mongodb] of CASES) {
-  Deno.test(`inWordsOf() names the origin of the URLs: ${what}`, () => {
-    const inWords = inWordsOf(given);
-    assert.deepEqual([inWords(CRATEDB), inWords(MONGODB)], [cratedb, mongodb]);
-    assert.equal(inWords(inWords(`${CRATEDB} ${MONGODB}`)), `${cratedb} ${mongodb}`);
+  Deno.test(`rewordFor() names the origin of the URLs: ${what}`, () => {
+    const reword = rewordFor(given);
+    assert.deepEqual([reword(CRATEDB), reword(MONGODB)], [cratedb, mongodb]);
+    assert.equal(reword(reword(`${CRATEDB} ${MONGODB}`)), `${cratedb} ${mongodb}`);
   });
 }
 
-Deno.test("inWordsOf() leaves a variable that is set as it is", () => {
+Deno.test("rewordFor() leaves a variable that is set as it is", () => {
   const text = 'Write only the value: mongodb://host/, not "mongodb://host/" or MONGODB_URL=mongodb://host/.';
-  assert.equal(inWordsOf({ flags: { "mongodb-url": "MONGODB_URL=mongodb://a" } })(text), text);
+  assert.equal(rewordFor({ flags: { "mongodb-url": "MONGODB_URL=mongodb://a" } })(text), text);
 });
