@@ -19,6 +19,8 @@ import { type OwnRelay, type RelayWatch, relayWatch } from "./repair.ts";
 /** Times are in milliseconds. */
 export interface VerifySettings {
   readonly relay: RelaySettings;
+  /** The stream of the relay in which `verify` runs. @default {none: it runs by itself} */
+  readonly runsIn?: string;
   /** The names of the whole stream of a file, of which flags may select collections. */
   readonly wholeIn?: RelaySettings["namesIn"] | undefined;
   readonly compare: "documents" | "counts";
@@ -79,7 +81,7 @@ export async function openTable(
 }
 
 export async function openCollection(namespace: Namespace, deps: VerifyDeps): Promise<Collection> {
-  const { settings: { relay, settle }, names, transport, bulkReader, log } = deps;
+  const { settings: { relay, settle, runsIn }, names, transport, bulkReader, log } = deps;
   const { table, writers, rows } = await openTable(namespace, deps);
   const schema = names.metadataSchema;
   const streams = streamsAmong(writers, names.stream);
@@ -103,7 +105,7 @@ export async function openCollection(namespace: Namespace, deps: VerifyDeps): Pr
     rows,
     own: settingsFor(namespace),
     reader: new DocumentReader(bulkReader, { for: settingsFor, size: MAX_KEYS, replyBytes }),
-    relay: relayWatch({ ...deps, settle, read }),
+    relay: relayWatch({ ...deps, settle, runsIn, read }),
     deadLetters: new DeadLetters(transport, { schema, stream: deadLetterStream(namespace, table) }),
   };
 }

@@ -15,12 +15,16 @@ import { type Namespace, namespaceText } from "../util/namespace.ts";
 import type { Passing } from "./result.ts";
 
 const POLL_INTERVAL_MS = 100;
+/** A lease that was held lapses for a moment if its renewal is late. For longer, its relay has ended. */
+const LAPSE_MS = 5_000;
 
 interface RelayWatchOptions {
   /** Reads the position of each worker, or of the one relay; undefined for one that never ran. */
   readonly read: () => Promise<readonly (SavedPosition | undefined)[]>;
   /** Milliseconds without progress after which the relay is no longer waited for. */
   readonly settle: number;
+  /** The stream of the relay in which `verify` runs, if any: it has not ended, even if its lease lapses. */
+  readonly runsIn?: string | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -28,9 +32,17 @@ interface RelayWatchOptions {
 /** Follows the progress of the relay of a stream by its saved positions. */
 export type RelayWatch = ReturnType<typeof relayWatch>;
 
-export function relayWatch({ read, settle, clock, signal }: RelayWatchOptions) {
+export function relayWatch({ read, settle, runsIn, clock, signal }: RelayWatchOptions) {
+  let heldAt = -Infinity;
+
+  const areHeld = (positions: readonly (SavedPosition | undefined)[]): boolean => {
+    const now = clock.monotonic();
+    if (positions.every((each) => each?.isHeld || each && each.stream === runsIn)) heldAt = now;
+    return now - heldAt < LAPSE_MS;
+  };
+
   /** Whether the relay runs; of several workers, whether all run. */
-  const isRunning = async (): Promise<boolean> => (await read()).every((position) => position?.isHeld);
+  const isRunning = async (): Promise<boolean> => areHeld(await read());
 
   /**
    * Waits until all changes up to a time are in the tables and no snapshot is running. Does not wait for collections
@@ -41,7 +53,7 @@ export function relayWatch({ read, settle, clock, signal }: RelayWatchOptions) {
     let movedAt = clock.monotonic();
     while (true) {
       const positions = await read();
-      if (!time || !positions.every((each) => each?.isHeld)) return "not running";
+      if (!time || !areHeld(positions)) return "not running";
       const behind = positions.filter((each) => each && !hasWritten(besideSkipped(each), time));
       if (behind.length === 0) return "passed";
       if (behind.some((each) => each?.isPaused)) return "paused";
@@ -56,7 +68,7 @@ export function relayWatch({ read, settle, clock, signal }: RelayWatchOptions) {
   return { isRunning, passes };
 }
 
-export interface RepairDeps extends Omit<RelayWatchOptions, "read"> {
+export interface RepairDeps extends Omit<RelayWatchOptions, "read" | "runsIn"> {
   readonly namespace: Namespace;
   readonly relay: Pick<RelayWatch, "isRunning">;
   /** The requests to each worker, or to the one relay. Each worker repairs its own rows. */

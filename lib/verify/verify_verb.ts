@@ -29,6 +29,7 @@ export const verifyVerb = verbOf(
     const settings: VerifySettings = {
       ...DEFAULTS,
       relay: { ...relay, scope, worker: undefined },
+      runsIn: stream.names.stream,
       wholeIn: relay.namesIn,
       differences: repair ? "repair" : "report",
       rate,

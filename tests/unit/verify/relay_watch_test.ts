@@ -21,8 +21,13 @@ const running = (token: string | null, snapshot: string | null = null): SavedPos
   isHeld: true,
 });
 
+const watching = (...saved: readonly (readonly (SavedPosition | undefined)[])[]) => watchingFrom({}, saved);
+
 /** Relays that save these positions, one per poll, and then no more. */
-function watching(...saved: readonly (readonly (SavedPosition | undefined)[])[]) {
+function watchingFrom(
+  within: { readonly runsIn?: string },
+  saved: readonly (readonly (SavedPosition | undefined)[])[],
+) {
   const clock = {
     time: 0,
     now: () => clock.time,
@@ -36,6 +41,7 @@ function watching(...saved: readonly (readonly (SavedPosition | undefined)[])[])
       return Promise.resolve(saved.map((each) => each[Math.min(poll, each.length - 1)]));
     },
     settle: 1_000,
+    ...within,
     clock,
     signal: new AbortController().signal,
   });
@@ -84,8 +90,33 @@ Deno.test("relayWatch() does not wait for a pause, unless all was written before
 });
 
 Deno.test("relayWatch() reports that a relay ends while it waits", async () => {
-  const { watch } = watching([running(tokenAt(10)), { ...running(tokenAt(10)), isHeld: false }]);
+  const lapsed = Array.from({ length: 60 }, (_, at) => ({ ...running(tokenAt(10 + at)), isHeld: false }));
+  const { watch, clock } = watching([running(tokenAt(10)), ...lapsed]);
   assert.equal(await watch.passes(TIME), "not running");
+  assert.equal(clock.time, 5_000);
+});
+
+Deno.test("relayWatch() waits for a lease that lapses for a moment", async () => {
+  const lapsed = { ...running(tokenAt(10)), isHeld: false };
+  const { watch, clock } = watching([
+    running(tokenAt(10)),
+    ...Array(9).fill(lapsed),
+    running(tokenAt(2_000)),
+  ]);
+  assert.equal(await watch.isRunning(), true);
+  assert.equal(await watch.isRunning(), true);
+  assert.equal(await watch.passes(TIME), "passed");
+  clock.time += 60_000;
+  assert.equal(await watch.isRunning(), true);
+});
+
+Deno.test("relayWatch() knows that the relay runs in which it watches, not that other workers do", async () => {
+  const lapsed = { ...running(tokenAt(2_000)), isHeld: false };
+  const own = watchingFrom({ runsIn: lapsed.stream }, [[lapsed]]).watch;
+  assert.deepEqual([await own.isRunning(), await own.passes(TIME)], [true, "passed"]);
+  const worker = { ...lapsed, stream: "shop.* -> … (worker 1/2)" };
+  const { watch } = watchingFrom({ runsIn: lapsed.stream }, [[lapsed], [worker]]);
+  assert.deepEqual([await watch.isRunning(), await watch.passes(TIME)], [false, "not running"]);
 });
 
 Deno.test("relayWatch() of several workers waits for the one that is behind most", async () => {
