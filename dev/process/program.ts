@@ -50,7 +50,7 @@ export interface Running extends AsyncDisposable {
   readonly pid: number;
   /** Lines of standard error so far. */
   readonly stderr: readonly string[];
-  readonly status: Promise<Deno.CommandStatus>;
+  readonly status: Promise<Ended>;
   /**
    * Returns the first past or future line that matches.
    *
@@ -58,8 +58,10 @@ export interface Running extends AsyncDisposable {
    */
   waitForLine(pattern: RegExp, options?: { readonly timeout?: number }): Promise<string>;
   /** Sends a signal, SIGTERM by default, and SIGKILL 10 s later. Resolves when the program has ended. */
-  kill(signal?: Deno.Signal): Promise<Deno.CommandStatus>;
+  kill(signal?: Deno.Signal): Promise<Ended>;
 }
+
+type Ended = Pick<Deno.CommandStatus, "code" | "signal">;
 
 export function start(args: readonly string[], options: ProgramOptions = {}): Running {
   return running(command(args, options, { stdin: "null", stdout: "null" }), args[0] ?? "");
@@ -103,15 +105,7 @@ function running(command: Deno.Command, name: string): Running {
     pid: child.pid,
     stderr,
     status: child.status,
-    async waitForLine(pattern, { timeout = 60_000 } = {}) {
-      for (const end = performance.now() + timeout;; await delay(POLL_MS)) {
-        const line = stderr.find((line) => pattern.test(line));
-        if (line !== undefined) return line;
-        if (!ended && performance.now() < end) continue;
-        const why = ended ? "has ended" : `has run for ${timeout} ms`;
-        throw new Error(`${name} ${why} without a line like ${pattern}:\n${stderr.join("\n")}`);
-      }
-    },
+    waitForLine: lineWaiter(name, stderr, () => ended),
     async kill(signal = "SIGTERM") {
       send(signal);
       const late = setTimeout(() => send("SIGKILL"), KILL_AFTER_MS);
@@ -123,6 +117,20 @@ function running(command: Deno.Command, name: string): Running {
     },
   };
 }
+
+/** @param ended whether no more lines will come */
+export const lineWaiter =
+  (name: string, stderr: readonly string[], ended: () => boolean): Running["waitForLine"] =>
+  async (pattern, { timeout = 60_000 } = {}) => {
+    for (const end = performance.now() + timeout;; await delay(POLL_MS)) {
+      const isLast = ended();
+      const line = stderr.find((line) => pattern.test(line));
+      if (line !== undefined) return line;
+      if (!isLast && performance.now() < end) continue;
+      const why = isLast ? "has ended" : `has run for ${timeout} ms`;
+      throw new Error(`${name} ${why} without a line like ${pattern}:\n${stderr.join("\n")}`);
+    }
+  };
 
 function command(
   args: readonly string[],
@@ -138,7 +146,8 @@ function command(
   });
 }
 
-function environment(own: Record<string, string>): Record<string, string> {
+/** The environment of a program: the inherited one without settings of the relay, and these variables. */
+export function environment(own: Record<string, string>): Record<string, string> {
   const inherited = Object.entries(Deno.env.toObject()).filter(([name]) => !SETTINGS.test(name));
   return { ...Object.fromEntries(inherited), NO_COLOR: "1", ...own };
 }

@@ -20,15 +20,21 @@ import { stopOnHangup } from "./stop_signals.ts";
 interface Surroundings {
   readonly env: Environment;
   readonly signal: AbortSignal;
+  /** @default {those of the process} */
+  readonly stdout?: OutputStream;
+  readonly stderr?: OutputStream;
 }
 
 type Report = (description: Description) => void;
 
 /** Runs a command line. Returns the exit code. @example IN: ["--version"] → OUT: prints "mongodb_cdc_cratedb 0.1.0", 0 */
-export async function main(args: readonly string[], { env, signal: stop }: Surroundings): Promise<number> {
-  let report: Report = printError;
+export async function main(
+  args: readonly string[],
+  { env, signal: stop, stdout = STDOUT, stderr = STDERR }: Surroundings,
+): Promise<number> {
+  let report = printTo(stderr);
   let reword: Reword = (text) => text;
-  const output = outputTo(STDOUT);
+  const output = outputTo(stdout);
   const signal = AbortSignal.any([stop, output.closed]);
   try {
     const parsed = parseCommandLine(args, helpWidth(env, terminalColumns()));
@@ -39,11 +45,11 @@ export async function main(args: readonly string[], { env, signal: stop }: Surro
     const given = { flags: parsed.flags, env };
     reword = rewordFor(given);
     const logging = { ...logOptions(given) };
-    const terminal = STDERR.isTerminal && env.TERM !== "dumb";
-    const statusLine = new StatusLine();
-    const write = (line: string) => statusLine.above(() => STDERR.write(`${line}\n`));
+    const terminal = stderr.isTerminal && env.TERM !== "dumb";
+    const statusLine = new StatusLine({ stream: stderr });
+    const write = (line: string) => statusLine.above(() => stderr.write(`${line}\n`));
     const log = createLogger(Object.assign(logging, { colour: terminal && !env.NO_COLOR, write }));
-    report = reportTo(log, logging);
+    report = reportTo(log, logging, stderr);
     const isShown = terminal && logging.format === "text" && ["debug", "info"].includes(logging.level);
     if (!parsed.command.reloads?.(given)) stopOnHangup();
     const exitCode = await parsed.command.run(given, {
@@ -66,17 +72,17 @@ export async function main(args: readonly string[], { env, signal: stop }: Surro
   }
 }
 
-const printError: Report = ({ message, hint }) =>
-  STDERR.write([`Error: ${message}`, ...hint ? [hint] : [], ""].join("\n"));
+const printTo = (stderr: OutputStream): Report => ({ message, hint }) =>
+  stderr.write([`Error: ${message}`, ...hint ? [hint] : [], ""].join("\n"));
 
 /** Reports the error that ends the program in the format of the log, with its stack at level debug. */
-function reportTo(log: Logger, logging: LoggerOptions): Report {
+function reportTo(log: Logger, logging: LoggerOptions, stderr: OutputStream): Report {
   return ({ stack, ...description }) => {
     const { message, hint, exitCode } = description;
     const shown = logging.level === "debug" ? stack : undefined;
     if (logging.format === "json") return log.error(message, { hint, exit_code: exitCode, stack: shown });
-    printError(description);
-    if (shown) STDERR.write(`${shown}\n`);
+    printTo(stderr)(description);
+    if (shown) stderr.write(`${shown}\n`);
   };
 }
 

@@ -14,7 +14,7 @@ import { IS_LIVE } from "../../lib/sink/table/cdc_column.ts";
 import { tableDefinition, type TableDesign } from "../../lib/sink/table/table_design.ts";
 import { inStep, live } from "../support/compare.ts";
 import { type FaultContext, faultTest } from "../support/cratedb_harness.ts";
-import type { Running } from "../../dev/process/program.ts";
+import type { Running } from "../support/program.ts";
 import { placesInTable, placesOfDocuments } from "../support/places.ts";
 import { randomDocuments, randomUpdate, randomValues, SEED, withId } from "../support/random_documents.ts";
 import { rawCommand } from "../support/raw_command.ts";

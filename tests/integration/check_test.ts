@@ -1,7 +1,7 @@
 /** `check` on servers: each fault is named, and the command beside it repairs it. */
 import assert from "node:assert/strict";
 import type { Finding } from "../../lib/mod.ts";
-import { type Outcome, run } from "../../dev/process/program.ts";
+import { type Outcome, run } from "../support/program.ts";
 import { loadMongodbServers } from "../deps.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { ownMongodbTest, urlOf } from "../support/own_mongodb.ts";

@@ -319,4 +319,5 @@ cratedbTest(
     await inStepOf("one");
     assert.equal((await third.kill()).code, 0);
   },
+  { ownProcess: true },
 );

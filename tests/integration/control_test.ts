@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { BSON, type Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
-import { type Outcome, run } from "../../dev/process/program.ts";
+import { type Outcome, run } from "../support/program.ts";
 import { compare, inStep } from "../support/compare.ts";
 import { ends, request, requestRow } from "../support/control_rows.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
@@ -81,7 +81,7 @@ cratedbTest("a pause survives kill -9, also one between its steps", async (conte
   await fourth.waitForLine(/A request has ended verb=resume id=r state=done/);
   await inStep(context);
   assert.deepEqual(endsIn(fourth.stderr), ["r done"]);
-});
+}, { ownProcess: true });
 
 /** Has the relay stop at a time that is not over when it reads the request. */
 async function stopSoon(
@@ -158,7 +158,7 @@ cratedbTest("kill -9 before the time of stop --at: the next relay stops at it", 
   assert.equal((await second.status).code, 0, second.stderr.join("\n"));
   assert.match(await ends(context, "s"), /^Stopped at/);
   assert.deepEqual(await compare(context, { at }), []);
-});
+}, { ownProcess: true });
 
 ownMongodbTest("a pause ends before MongoDB drops the changes after the position", async (context) => {
   const { relay, mongodb } = context;

@@ -312,6 +312,7 @@ cratedbTest(
     assert.equal((await oidsOf(context, "two")).length, before, second.stderr.join("\n"));
     await stops(second);
   },
+  { ownProcess: true },
 );
 
 cratedbTest("relay() moves what is renamed to another database it follows", async (context) => {

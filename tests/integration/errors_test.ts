@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { loadMongodbServers } from "../deps.ts";
 import { freePort } from "../../dev/servers/free_port.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
-import { run } from "../../dev/process/program.ts";
+import { run } from "../support/program.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { whole } from "../support/collections.ts";
 import { inStep } from "../support/compare.ts";
@@ -212,6 +212,7 @@ cratedbTest(
     );
     assert.equal((await second.kill()).code, 0);
   },
+  { ownProcess: true },
 );
 
 cratedbTest("main() reports that the saved position cannot be read", async (context) => {

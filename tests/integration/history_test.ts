@@ -93,7 +93,7 @@ nightly(ownMongodbTest)(
     await inStep(context);
     assert.equal((await oidsOf(context, context.table)).length, 1_100);
   },
-  TINY,
+  { ...TINY, ownProcess: true },
 );
 
 ownMongodbTest("relay() stops with --on-history-lost fail, and reports since when", async (context) => {
@@ -252,7 +252,7 @@ ownMongodbTest(
     assert.equal((await oidsOf(context, context.table)).length, 900);
     assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
   },
-  TINY,
+  { ...TINY, ownProcess: true },
 );
 
 nightly(ownMongodbTest)("relay() copies for longer than the oplog reaches back", async (context) => {

@@ -41,4 +41,5 @@ nightly(cratedbTest)(
     assert.deepEqual(await compare(context), []);
     assert.deepEqual(await sql("SELECT oid FROM cdc_dead_letter"), []);
   },
+  { ownProcess: true },
 );

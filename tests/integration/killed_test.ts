@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { compare, inStep } from "../support/compare.ts";
 import { cratedbTest } from "../support/cratedb_harness.ts";
-import { run } from "../../dev/process/program.ts";
+import { run } from "../support/program.ts";
 
 const COUNT = 10_000;
 const MIX = "insert=70,update=20,replace=5,delete=5";
@@ -37,4 +37,4 @@ cratedbTest("relay() loses nothing when it is killed four times under load", asy
   assert.equal((await running.kill()).code, 0);
   assert.deepEqual(await compare(context), []);
   assert.deepEqual(await sql("SELECT oid FROM cdc_dead_letter"), []);
-});
+}, { ownProcess: true });

@@ -3,7 +3,7 @@ import type { Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { compare, inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
-import type { Running } from "../../dev/process/program.ts";
+import type { Running } from "../support/program.ts";
 import { assertFilled, fill } from "../support/filled_table.ts";
 import { type HoldingCratedb, holdingCratedb } from "../support/holding_cratedb.ts";
 import { assertNoLeftovers, columnTypes, leftovers } from "../support/widened.ts";
@@ -74,6 +74,7 @@ for (const [step, next] of Object.entries(STEPS)) {
       assert.equal((await second.kill()).code, 0, second.stderr.join("\n"));
       await assertNoLeftovers(context);
     },
+    { ownProcess: true },
   );
 }
 

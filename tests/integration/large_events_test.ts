@@ -66,7 +66,7 @@ cratedbTest("relay() lands events over 16 MB, also when it is killed among them"
   await data.insertOne({ _id: "next", n: 1 });
   await inStep(context, { interval: 200 });
   assert.equal((await last.kill()).code, 0, last.stderr.join("\n").slice(0, 2_000));
-});
+}, { ownProcess: true });
 
 /** The key is in each fragment of the event, three times, so that it cannot be split either. */
 async function namesTheDocument(context: CratedbContext): Promise<void> {

@@ -44,7 +44,7 @@ for (const [signal, transport] of STOPS) {
     await inStep(context);
     assert.equal((await again.kill(signal)).code, 0);
     assert.match(await again.waitForLine(/Stopped/), /events=1 /);
-  });
+  }, { ownProcess: true });
 }
 
 /** util-linux's, which gives a program a terminal. */
@@ -121,6 +121,7 @@ cratedbTest(
     await second.waitForLine(/Resuming from the saved position/);
     await inStep(context);
   },
+  { ownProcess: true },
 );
 
 /** A statement that writes rows to the table `data`. */
@@ -153,7 +154,7 @@ cratedbTest("relay() that was frozen while another one took over writes nothing 
   assert.equal((await frozen.status).code, 1);
   assert.deepEqual(await compare(context), []);
   assert.equal((await other.kill()).code, 0);
-});
+}, { ownProcess: true });
 
 cratedbTest("relay() saves its position while only other collections change", async (context) => {
   const { mongodb, database, relay } = context;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { mongodbTest } from "../support/mongodb_harness.ts";
-import { run } from "../../dev/process/program.ts";
+import { run } from "../support/program.ts";
 
 const PROGRAM = join(import.meta.dirname ?? "", "..", "..", "mongodb_cdc_cratedb.ts");
 

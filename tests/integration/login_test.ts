@@ -1,7 +1,7 @@
 /** Logins to CrateDB by certificate and by token, to MongoDB by certificate, and the errors. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { run, start } from "../../dev/process/program.ts";
+import { run, start } from "../support/program.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { relayConfig } from "../../lib/config/relay_settings.ts";
 import { describe } from "../../lib/pipeline/status/describe_error.ts";

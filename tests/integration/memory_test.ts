@@ -77,5 +77,6 @@ for (const [what, shape] of Object.entries(SHAPES)) {
       if (most !== undefined) assert.ok(most < LIMIT_BYTES, `${most} bytes`);
       assert.equal((await running.kill()).code, 0, running.stderr.join("\n"));
     },
+    { ownProcess: true },
   );
 }

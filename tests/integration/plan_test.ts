@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { definedColumns } from "../../lib/sink/table/show_create_table.ts";
 import type { StreamPlan } from "../../lib/plan/plan.ts";
-import { run } from "../../dev/process/program.ts";
+import { run } from "../support/program.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { randomDocuments, withId } from "../support/random_documents.ts";
 import { raw } from "../support/raw_bson.ts";

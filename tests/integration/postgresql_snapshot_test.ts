@@ -3,7 +3,7 @@ import { eventually } from "../../dev/servers/eventually.ts";
 import { compare, inStep } from "../support/compare.ts";
 import { insertMixed, type Mixed, mixedLoad } from "../support/mixed_documents.ts";
 import { type PostgresqlContext, postgresqlTest } from "../support/postgresql_harness.ts";
-import { run } from "../../dev/process/program.ts";
+import { run } from "../support/program.ts";
 
 const countRows = async ({ sql, schema, table }: PostgresqlContext): Promise<number> => {
   const [{ n } = {}] = await sql(`SELECT count(*) AS n FROM "${schema}"."${table}"`).catch(() => []);
@@ -44,7 +44,7 @@ postgresqlTest("relay() goes on with a copy into PostgreSQL that was killed", as
   assert.equal((await second.kill()).code, 0);
   const [, upserts] = /upserts=(\d+)/.exec(await second.waitForLine(/Stopped/)) ?? [];
   assert.ok(Number(upserts) <= count - written + 400, `${upserts} written again after ${written}`);
-});
+}, { ownProcess: true });
 
 /** Rows in the table at which the relay is killed. */
 const MOMENTS = [1, 1_000, 2_500];
@@ -81,4 +81,5 @@ postgresqlTest(
     assert.deepEqual(await compare(context), []);
     assert.deepEqual(await sql(`SELECT oid FROM "${schema}".cdc_dead_letter`), []);
   },
+  { ownProcess: true },
 );

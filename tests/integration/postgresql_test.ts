@@ -8,7 +8,7 @@ import { parseSinkUrl } from "../../lib/sink/connection/url.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "../support/compare.ts";
 import { type PostgresqlContext, postgresqlTest } from "../support/postgresql_harness.ts";
-import type { Outcome } from "../../dev/process/program.ts";
+import type { Outcome } from "../support/program.ts";
 import { refusingPostgresql } from "../support/refusing_postgresql.ts";
 
 const dataOf = ({ mongodb, database }: PostgresqlContext, name = "data") =>
@@ -147,6 +147,7 @@ postgresqlTest(
     await second.waitForLine(/Resuming from the saved position/);
     await inStep(context);
   },
+  { ownProcess: true },
 );
 
 const POISON = [3, 250, 499];

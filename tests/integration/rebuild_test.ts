@@ -1,7 +1,7 @@
 /** `rebuild`: a table gets the design of its settings, and its rows still equal the documents. */
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
-import { type Outcome, run, type Running, start } from "../../dev/process/program.ts";
+import { type Outcome, run, type Running, start } from "../support/program.ts";
 import { inStep } from "../support/compare.ts";
 import { type CratedbContext, cratedbTest, type TransportName } from "../support/cratedb_harness.ts";
 import { fileOf, versionOf } from "../support/designed_table.ts";
@@ -161,7 +161,7 @@ const STEPS = {
 async function heldAt(context: CratedbContext, cratedb: HoldingCratedb, next: RegExp): Promise<Running> {
   const { args, env } = rebuildCall(context, BY_DAY, { url: cratedb.url });
   const arrived = cratedb.hold(next);
-  const running = start(args, { env });
+  const running = start(args, { env, ownProcess: true });
   await arrived;
   return running;
 }
@@ -179,6 +179,7 @@ for (const [step, next] of Object.entries(STEPS)) {
       await assertNoLeftovers(context);
       await assertVerified(context, BY_DAY);
     },
+    { ownProcess: true },
   );
 }
 

@@ -137,4 +137,5 @@ nightly(cratedbTest)(
     assert.deepEqual(await compare(context), []);
     assert.deepEqual(await sql("SELECT oid FROM cdc_dead_letter"), []);
   },
+  { ownProcess: true },
 );

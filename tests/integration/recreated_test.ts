@@ -123,5 +123,6 @@ for (const onDrop of ["keep", "truncate", "drop"]) {
       await endsRight(context, onDrop, before);
       await stops(second);
     },
+    { ownProcess: true },
   );
 }

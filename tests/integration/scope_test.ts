@@ -239,6 +239,7 @@ for (const isLive of variants([true], [false])) {
     async (context) => {
       await Promise.all(REUSED.map((onDrop) => reuses({ ...context, table: `${onDrop}_b` }, onDrop, isLive)));
     },
+    { ownProcess: !isLive },
   );
 }
 

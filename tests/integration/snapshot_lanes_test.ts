@@ -79,7 +79,7 @@ cratedbTest("relay() goes on with each lane where it was killed", async (context
   await inStep(context);
   assert.equal((await second.kill()).code, 0);
   assert.equal(upsertsIn(await second.waitForLine(/Stopped/)), COUNT - saved.documents);
-});
+}, { ownProcess: true });
 
 cratedbTest("relay() makes columns and widens one that several lanes need at once", async (context) => {
   const { mongodb, database, relay, sql, table } = context;

@@ -91,6 +91,7 @@ nightly(cratedbTest)(
     const [, upserts] = /upserts=(\d+)/.exec(await second.waitForLine(/Stopped/)) ?? [];
     assert.equal(Number(upserts), count - saved.documents);
   },
+  { ownProcess: true },
 );
 
 nightly(cratedbTest)("relay() stops in the middle of a copy, and goes on with it", async (context) => {
@@ -155,6 +156,7 @@ nightly(cratedbTest)(
     await inStep(context);
     assert.equal((await third.kill()).code, 0);
   },
+  { ownProcess: true },
 );
 
 cratedbTest("relay() copies and exits with --snapshot only", async (context) => {

@@ -87,6 +87,7 @@ for (const transport of variants(["http"], ["wire"])) {
       }
       assert.equal((await running.kill()).code, 0);
     },
+    { ownProcess: true },
   );
 }
 

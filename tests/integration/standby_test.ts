@@ -28,6 +28,7 @@ cratedbTest(
     assert.equal((await fetch(`${base}/readyz`)).status, 200);
     assert.equal((await standby.kill()).code, 0, standby.stderr.join("\n"));
   },
+  { ownProcess: true },
 );
 
 cratedbTest(

@@ -1,7 +1,7 @@
 /** What a user sees of a relay: in the view, by `status` and by `wait`. */
 import assert from "node:assert/strict";
 import { eventually } from "../../dev/servers/eventually.ts";
-import { run } from "../../dev/process/program.ts";
+import { run } from "../support/program.ts";
 import type { Row } from "../../dev/servers/query_cratedb.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { runUnread } from "../support/run_unread.ts";
@@ -131,6 +131,7 @@ cratedbTest(
     const unread = await runUnread(["status", "--watch", "--json"], { CRATEDB_SQLALCHEMY_URL: readerUrl });
     assert.equal(unread, 4, "it ends when its output is closed, with the state as its exit code");
   },
+  { ownProcess: true },
 );
 
 cratedbTest("a relay leaves behind how it has ended, over wire", async (context) => {

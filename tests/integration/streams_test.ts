@@ -214,6 +214,7 @@ cratedbTest(
     assert.equal((await relay.kill()).code, 0, relay.stderr.join("\n"));
     assert.deepEqual(relay.stderr.filter((line) => /Stopped stream|Starting cdc-relay/.test(line)).length, 2);
   },
+  { ownProcess: true },
 );
 
 cratedbTest(
@@ -251,6 +252,7 @@ cratedbTest(
     assert.equal(verified.code, 0, verified.stdout + verified.stderr);
     assert.equal((await relay.kill()).code, 0, relay.stderr.join("\n"));
   },
+  { ownProcess: true },
 );
 
 cratedbTest(
@@ -302,6 +304,7 @@ cratedbTest(
     assert.equal(verified.code, 0, verified.stdout + verified.stderr);
     assert.equal((await relay.kill()).code, 0);
   },
+  { ownProcess: true },
 );
 
 cratedbTest(

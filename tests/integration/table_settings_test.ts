@@ -1,6 +1,6 @@
 /** What a server refuses of a table's design, and the indexes, settings and shards of new tables. */
 import assert from "node:assert/strict";
-import { run } from "../../dev/process/program.ts";
+import { run } from "../support/program.ts";
 import { cratedbTest, transports } from "../support/cratedb_harness.ts";
 import { fileOf, versionOf } from "../support/designed_table.ts";
 

@@ -94,4 +94,5 @@ cratedbTest(
     );
     assert.ok(requests.length > 0, "the requests to CrateDB are within the batch");
   },
+  { ownProcess: true },
 );

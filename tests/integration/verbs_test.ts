@@ -75,6 +75,7 @@ cratedbTest(
     assert.match(await ends(context, "none", "refused"), /^collection is not the name of a collection/);
     assert.deepEqual(await compare(context), []);
   },
+  { ownProcess: true },
 );
 
 cratedbTest(
@@ -111,6 +112,7 @@ cratedbTest(
     await third.waitForLine(/A request has ended verb=snapshot id=a state=done/);
     await inStep(context);
   },
+  { ownProcess: true },
 );
 
 cratedbTest("snapshot brings back one of three collections whose table cannot be used", async (context) => {
@@ -197,7 +199,7 @@ cratedbTest("letters are listed, retried after the column was corrected, and dis
   await request(context, "v", "verify", { collection, repair: true });
   assert.match(await ends(context, "v"), /: 2 repaired, equal now up to /);
   await inStep(context);
-});
+}, { ownProcess: true });
 
 cratedbTest(
   "rebuild writes a table again while the relay keeps its lease, also after kill -9",
@@ -229,4 +231,5 @@ cratedbTest(
     await request(context, "none", "rebuild", { collection: `${database}.none` });
     assert.match(await ends(context, "none", "refused"), /^The stream does not follow /);
   },
+  { ownProcess: true },
 );

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BSON, type Document } from "mongodb";
 import { eventually } from "../../dev/servers/eventually.ts";
-import { type Outcome, run } from "../../dev/process/program.ts";
+import { type Outcome, run } from "../support/program.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { postgresqlTest } from "../support/postgresql_harness.ts";
 import { runUnread } from "../support/run_unread.ts";
@@ -166,7 +166,7 @@ cratedbTest("verify does not wait for a relay that makes no progress", async (co
   const { stdout, code } = await verify(["--settle", "200ms"], { env });
   assert.match(stdout, /1 missing \(the relay makes no progress: differences count as found\)/);
   assert.equal(code, 3);
-});
+}, { ownProcess: true });
 
 postgresqlTest("verify compares and repairs tables of PostgreSQL", async (context) => {
   const { mongodb, mongodbUrl, database, runRelay, sql, schema, table, url } = context;

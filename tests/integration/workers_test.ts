@@ -1,7 +1,7 @@
 /** Several relays divide a stream among them. */
 import assert from "node:assert/strict";
 import { BSON } from "mongodb";
-import { run } from "../../dev/process/program.ts";
+import { run } from "../support/program.ts";
 import { eventually } from "../../dev/servers/eventually.ts";
 import { collectionOf, insert, seen, stops, tablesAre, whole } from "../support/collections.ts";
 import { fieldsByName } from "../../lib/bson/bson.ts";
@@ -181,6 +181,7 @@ cratedbTest(
     );
     for (const each of [again, ...others]) await stops(each);
   },
+  { ownProcess: true },
 );
 
 cratedbTest("workers drop tables in one step, whichever of them is behind", async (context) => {
@@ -238,4 +239,5 @@ postgresqlTest(
     }, { interval: 50 });
     for (const each of parts) await stops(each);
   },
+  { ownProcess: true },
 );

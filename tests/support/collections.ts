@@ -4,7 +4,7 @@ import { eventually } from "../../dev/servers/eventually.ts";
 import { inStep } from "./compare.ts";
 import type { CratedbContext } from "./cratedb_harness.ts";
 import { oidsOf, tablesOf } from "./follow.ts";
-import type { Running } from "../../dev/process/program.ts";
+import type { Running } from "./program.ts";
 
 export type Document = { _id: string; n?: number };
 

@@ -5,7 +5,7 @@ import { mongodbReady } from "../../dev/servers/start_mongodb.ts";
 import { CRATEDB, type Dialect } from "../../lib/sink/sql/dialect.ts";
 import { defaultFlags, ONE_SHARD } from "./default_flags.ts";
 import { freshName, type MongodbContext, mongodbContext, sharedMongodb } from "./mongodb_harness.ts";
-import { type Outcome, run, type Running, start } from "../../dev/process/program.ts";
+import { type Outcome, run, type Running, start } from "./program.ts";
 import { sharedServer } from "./shared_server.ts";
 
 const sharedCratedb = await sharedServer("cratedb");
@@ -31,6 +31,8 @@ export interface CratedbContext extends MongodbContext {
   readonly httpUrl: string;
   readonly wireUrl: string;
   readonly dialect: Dialect;
+  /** Whether relays run as processes of their own, see {@linkcode RelaysOptions}. */
+  readonly ownProcess: boolean;
   /** A statement over HTTP, see {@linkcode queryCratedb}. */
   sql(statement: string, args?: readonly unknown[]): Promise<Row[]>;
   /**
@@ -53,7 +55,7 @@ export function cratedbTest(
   test: (context: CratedbContext) => unknown,
   options: RegisterOptions = {},
 ): void {
-  register(name, (stack) => test(cratedbContext(stack)), options);
+  register(name, (stack) => test(cratedbContext(stack, options)), options);
 }
 
 /**
@@ -64,7 +66,7 @@ export function faultTest(name: string, test: (context: FaultContext) => unknown
   const mongodbId = sharedMongodb.server?.containerId;
   const cratedbId = sharedCratedb.server?.containerId;
   register(name, async (stack) => {
-    const context = cratedbContext(stack);
+    const context = cratedbContext(stack, { ownProcess: true });
     const mongodbServer = containerControl(mongodbId ?? "", () => mongodbReady(context.mongodbUrl));
     const cratedbServer = containerControl(cratedbId ?? "", () => cratedbReady(context.httpUrl));
     stack.defer(() => mongodbServer.restore());
@@ -73,7 +75,16 @@ export function faultTest(name: string, test: (context: FaultContext) => unknown
   }, { unfit: !mongodbId || !cratedbId });
 }
 
-interface RegisterOptions {
+export interface RelaysOptions {
+  /**
+   * Whether relays run as processes of their own, which any signal reaches, and not in that of the test.
+   *
+   * @default {false; in tests of faults true}
+   */
+  readonly ownProcess?: boolean;
+}
+
+interface RegisterOptions extends RelaysOptions {
   /** The servers exist, but the test cannot use them or lacks something. @default {false} */
   readonly unfit?: boolean;
 }
@@ -98,7 +109,10 @@ function register(
   });
 }
 
-function cratedbContext(stack: AsyncDisposableStack): CratedbContext {
+function cratedbContext(
+  stack: AsyncDisposableStack,
+  { ownProcess = false }: RelaysOptions,
+): CratedbContext {
   const { server, description } = sharedCratedb;
   if (!server) throw new Error(description);
   const source = mongodbContext(stack);
@@ -124,9 +138,10 @@ function cratedbContext(stack: AsyncDisposableStack): CratedbContext {
     httpUrl: urls.http,
     wireUrl: urls.wire,
     dialect: CRATEDB,
+    ownProcess,
     sql,
     relay: (args = [], options = {}) =>
-      stack.use(start(["cdc-relay", ...flags(args, ONE_SHARD)], { env: settings(options) })),
+      stack.use(start(["cdc-relay", ...flags(args, ONE_SHARD)], { env: settings(options), ownProcess })),
     verify: (args = [], options = {}) => run(["verify", ...flags(args)], { env: settings(options) }),
   };
 }

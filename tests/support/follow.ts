@@ -1,9 +1,11 @@
 /** The relay with a scope of the test's choosing, and what is in the tables that it makes. */
 import type { CratedbContext, RelayOptions } from "./cratedb_harness.ts";
 import { defaultFlags, ONE_SHARD } from "./default_flags.ts";
-import { type Outcome, run, type Running, start } from "../../dev/process/program.ts";
+import { type Outcome, run, type Running, start } from "./program.ts";
 
-export type Sides = Pick<CratedbContext, "mongodbUrl" | "httpUrl" | "wireUrl">;
+export type Sides =
+  & Pick<CratedbContext, "mongodbUrl" | "httpUrl" | "wireUrl">
+  & Partial<Pick<CratedbContext, "ownProcess">>;
 
 const settings = (
   { mongodbUrl, httpUrl, wireUrl }: Sides,
@@ -18,7 +20,7 @@ const command = (args: readonly string[]) => ["cdc-relay", ...defaultFlags(ONE_S
 
 /** Starts `cdc-relay` with these flags and tables of one shard. */
 export const startRelay = (sides: Sides, args: readonly string[], options: RelayOptions = {}): Running =>
-  start(command(args), { env: settings(sides, options) });
+  start(command(args), { env: settings(sides, options), ownProcess: sides.ownProcess });
 
 /** Runs `cdc-relay` with these flags and tables of one shard to its end. */
 export const runRelay = (

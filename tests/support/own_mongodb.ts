@@ -5,9 +5,14 @@ import { messageOf } from "../../lib/util/errors.ts";
 import { NoServerError } from "../../dev/servers/first_server.ts";
 import { startContainer } from "../../dev/servers/start_container.ts";
 import { mongodbReady } from "../../dev/servers/start_mongodb.ts";
-import { type CratedbContext, cratedbTest, type RelayOptions } from "./cratedb_harness.ts";
+import {
+  type CratedbContext,
+  cratedbTest,
+  type RelayOptions,
+  type RelaysOptions,
+} from "./cratedb_harness.ts";
 import { startRelay } from "./follow.ts";
-import type { Running } from "../../dev/process/program.ts";
+import type { Running } from "./program.ts";
 
 const REPLICA_SET = "rs0";
 const IMAGE = Deno.env.get("MONGODB_IMAGE") || "mongo:7";
@@ -15,7 +20,7 @@ const BINARY = Deno.env.get("MONGOMS_SYSTEM_BINARY");
 /** Versions that are downloaded and started are not for these tests. */
 const PULL_TIMEOUT = 60_000;
 
-export interface OwnMongodbOptions {
+export interface OwnMongodbOptions extends RelaysOptions {
   /** Of `mongod`. */
   readonly args?: readonly string[];
   /** Only the binary on this machine, never a container. @default false */
@@ -68,7 +73,7 @@ export function ownMongodbTest(
       relay: (args, options) => context.relay(args, { ...options, env: { ...env, ...options?.env } }),
       follow: (args = [], options = {}) => stack.use(startRelay(own, args, options)),
     });
-  });
+  }, options);
 }
 
 function canStart({ binary = false }: OwnMongodbOptions): boolean {

@@ -2,9 +2,10 @@ import postgres from "postgres";
 import { type Dialect, POSTGRESQL } from "../../lib/sink/sql/dialect.ts";
 import { quoteName } from "../../lib/sink/sql/names.ts";
 import type { Row } from "../../dev/servers/query_cratedb.ts";
+import type { RelaysOptions } from "./cratedb_harness.ts";
 import { defaultFlags } from "./default_flags.ts";
 import { freshName, type MongodbContext, mongodbContext, sharedMongodb } from "./mongodb_harness.ts";
-import { type Outcome, run, type Running, start } from "../../dev/process/program.ts";
+import { type Outcome, run, type Running, start } from "./program.ts";
 import { sharedServer } from "./shared_server.ts";
 
 const sharedPostgresql = await sharedServer("postgresql");
@@ -29,18 +30,25 @@ export interface PostgresqlContext extends MongodbContext {
 }
 
 /** Registers a test that needs MongoDB, and PostgreSQL, which is embedded if no URL names one. */
-export function postgresqlTest(name: string, test: (context: PostgresqlContext) => unknown): void {
+export function postgresqlTest(
+  name: string,
+  test: (context: PostgresqlContext) => unknown,
+  options: RelaysOptions = {},
+): void {
   Deno.test({
     name,
     ignore: !sharedMongodb.server || !sharedPostgresql.server,
     async fn() {
       await using stack = new AsyncDisposableStack();
-      await test(postgresqlContext(stack));
+      await test(postgresqlContext(stack, options));
     },
   });
 }
 
-function postgresqlContext(stack: AsyncDisposableStack): PostgresqlContext {
+function postgresqlContext(
+  stack: AsyncDisposableStack,
+  { ownProcess = false }: RelaysOptions,
+): PostgresqlContext {
   const { server, description } = sharedPostgresql;
   if (!server) throw new Error(description);
   const { url } = server;
@@ -72,8 +80,8 @@ function postgresqlContext(stack: AsyncDisposableStack): PostgresqlContext {
     url,
     dialect: POSTGRESQL,
     sql,
-    relay: (args = []) => stack.use(start(command(args), { env })),
-    follow: (args) => stack.use(start(["cdc-relay", ...args], { env })),
+    relay: (args = []) => stack.use(start(command(args), { env, ownProcess })),
+    follow: (args) => stack.use(start(["cdc-relay", ...args], { env, ownProcess })),
     runRelay: (args = [], changed = {}) => run(command(args), { env: { ...env, ...changed } }),
   };
 }

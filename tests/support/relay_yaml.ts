@@ -1,7 +1,7 @@
 /** A `relay.yaml` of a test: JSON, which is YAML too. */
 import { join } from "node:path";
 import type { CratedbContext } from "./cratedb_harness.ts";
-import { type Outcome, run, type Running, start } from "../../dev/process/program.ts";
+import { type Outcome, run, type Running, start } from "./program.ts";
 
 type Streams = Readonly<Record<string, object>>;
 
@@ -15,7 +15,9 @@ export interface RelayYaml extends AsyncDisposable {
 
 /** Writes a file with streams of one MongoDB and one CrateDB, and tables of one shard. */
 export async function relayYaml(
-  { mongodbUrl, httpUrl }: Pick<CratedbContext, "mongodbUrl" | "httpUrl">,
+  { mongodbUrl, httpUrl, ownProcess }:
+    & Pick<CratedbContext, "mongodbUrl" | "httpUrl">
+    & Partial<Pick<CratedbContext, "ownProcess">>,
   streams: Streams,
   process: object = {},
 ): Promise<RelayYaml> {
@@ -29,7 +31,7 @@ export async function relayYaml(
   const closing = opened.move();
   return {
     write,
-    relay: (...args) => closing.use(start(["cdc-relay", "--config", path, ...args])),
+    relay: (...args) => closing.use(start(["cdc-relay", "--config", path, ...args], { ownProcess })),
     run: (command = "", ...args) => run([...command.split(" "), "--config", path, ...args]),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };

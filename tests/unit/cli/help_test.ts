@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { run } from "../../../dev/process/program.ts";
+import { run } from "../../support/program.ts";
 
 for (
   const [columns, width] of [[undefined, 100], ["60", 60], ["72", 72], ["300", 100], ["x", 100]] as const

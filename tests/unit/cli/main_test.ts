@@ -3,7 +3,7 @@ import deno from "../../../deno.json" with { type: "json" };
 import { VERSION } from "../../../lib/util/runtime.ts";
 import { flagOf, type OptionTable, variablesOf } from "../../../lib/config/option.ts";
 import { OPTIONS } from "../../../lib/config/options.ts";
-import { type Outcome, run, start } from "../../../dev/process/program.ts";
+import { type Outcome, run, start } from "../../support/program.ts";
 
 const noTrace = ({ stdout, stderr }: Outcome) => assert.doesNotMatch(stdout + stderr, /^\s+at |\.ts:\d+/m);
 
