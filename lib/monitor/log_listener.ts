@@ -1,11 +1,10 @@
 /** What the log has of a relay: a line for some events, and a summary every minute. */
-import { type Listener, on, type OplogReach } from "../pipeline/status/events.ts";
+import { type Listener, on } from "../pipeline/status/events.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { SilentError } from "../util/outage.ts";
 import type { RelayStatus, StatusSource } from "../pipeline/status/relay_status.ts";
 import { FRESH_MS } from "../pipeline/status/stream_lag.ts";
-import { HEADROOM_PART } from "../sink/metadata/status_view.ts";
 import type { Clock } from "../util/clock.ts";
 
 /**
@@ -31,6 +30,7 @@ export const logListener = (log: Logger): Listener =>
         : ["failed", "trying again"];
       log.warn(`${system} has ${what} for ${seconds} s, ${next}`, { error: messageOf(error) });
     },
+    recorded: ({ event: { kind, message, details } }) => kind === "oplog_low" && log.warn(message, details),
     recovered: ({ system, lasted }) => log.info(`${system} answers again`, { after_ms: lasted }),
     listenerFailed: ({ error }) =>
       log.warn("A listener of the relay has failed; the relay continues", { error: messageOf(error) }),
@@ -43,7 +43,7 @@ const INTERVAL_MS = 60_000;
 const GROWS_FOR_MS = 5 * 60_000;
 
 /**
- * Logs a summary every minute while a relay is busy, and warns of a growing lag and a shrinking headroom. Needs no timer: MongoDB answers at least once a second, and a long outage emits an event every minute.
+ * Logs a summary every minute while a relay is busy, and warns of a growing lag. Needs no timer: MongoDB answers at least once a second, and a long outage emits an event every minute.
  *
  * @example
  * IN: 6,000 events within a minute → OUT: INFO In the last 60 s events=6000 rows=5200 rate=100/s lag="25 ms"
@@ -58,7 +58,6 @@ export function summaryListener({ log, status, clock }: {
   /** When the lag began to grow from minute to minute, by the monotonic clock. */
   let growsSince: number | undefined;
   let warnedOfGrowth = false;
-  let warnedOfHeadroom = false;
 
   const tick = () => {
     const now = clock.monotonic();
@@ -90,19 +89,7 @@ export function summaryListener({ log, status, clock }: {
       for_ms: now - growsSince,
     });
   };
-  const checkHeadroom = ({ window }: OplogReach) => {
-    const { oplogHeadroom } = status.current;
-    if (oplogHeadroom === null) return;
-    const isLow = oplogHeadroom < window / HEADROOM_PART;
-    if (isLow && !warnedOfHeadroom) {
-      log.warn("The oplog has nearly passed the position: after that, a new snapshot is needed", {
-        left_ms: oplogHeadroom,
-        window_ms: window,
-      });
-    }
-    warnedOfHeadroom = isLow;
-  };
-  return on({ batchStarted: tick, advanced: tick, outage: tick, oplogSeen: checkHeadroom });
+  return on({ batchStarted: tick, advanced: tick, outage: tick });
 }
 
 const rowsOf = ({ upserts, deletes }: RelayStatus): number => upserts + deletes;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { logListener, summaryListener } from "../../../lib/monitor/log_listener.ts";
 import type { Listener } from "../../../lib/pipeline/status/events.ts";
+import { recordedEvent } from "../../../lib/sink/metadata/event_log.ts";
 import { createLogger, type LogFormat, type Logger, QUIET } from "../../../lib/util/log.ts";
 import { SilentError } from "../../../lib/util/outage.ts";
 import { statusOf } from "../../support/status_of.ts";
@@ -38,6 +39,18 @@ Deno.test("logListener() logs that a silent system does not answer", () => {
 });
 
 const NOW = Date.parse("2026-01-31T12:00:00Z");
+
+Deno.test("logListener() warns when the oplog has nearly passed the position, and of no other recorded event", () => {
+  const lines: string[] = [];
+  const emit = logListener(
+    createLogger({ format: "text", level: "info", write: (line) => lines.push(line) }),
+  );
+  const event = { at: NOW, stream: "shop.* -> …", details: { left_ms: 59 * 60_000, window_ms: 36_000_000 } };
+  emit({ type: "recorded", event: recordedEvent({ ...event, kind: "oplog_low", message: "Too late soon" }) });
+  emit({ type: "recorded", event: recordedEvent({ ...event, kind: "lag_high", message: "Late" }) });
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? "", /WARN {2}Too late soon left="59 min" window="10 h"$/);
+});
 const COUNTS = { upserts: 5, deletes: 1, overflowed: 0, deadLetters: 2 };
 
 /** Lines of everything that the listeners log. */

@@ -90,21 +90,3 @@ Deno.test("summaryListener() does not warn of a steady lag, nor of one below two
   }
   assert.deepEqual(lines, []);
 });
-
-Deno.test("summaryListener() warns once when less than a tenth of the oplog's window is left", () => {
-  const { lines, emit, advance } = setUp();
-  advance();
-  const window = 600 * MINUTE;
-  const see = (left: number) => emit({ type: "oplogSeen", oldest: NOW - left, window, isGrowing: false });
-  see(60 * MINUTE);
-  assert.deepEqual(lines, []);
-  see(59 * MINUTE);
-  see(58 * MINUTE);
-  assert.deepEqual(lines, [
-    "WARN  The oplog has nearly passed the position: after that, a new snapshot is needed " +
-    'left="59 min" window="10 h"',
-  ]);
-  see(61 * MINUTE);
-  see(59 * MINUTE);
-  assert.equal(lines.length, 2);
-});
