@@ -2,7 +2,8 @@
  * Runs all tests: `deno task test`. With arguments it is `deno test -A` with these arguments.
  *
  * The test that measures CPU time runs alone. Then two runs of `deno test` share the cores, each with its own servers:
- * `tests/faults`, one after the other, because they pause and kill the servers; all others in parallel.
+ * `tests/faults`, one after the other, because they pause and kill the servers; all others in parallel, on servers that
+ * keep their data in memory.
  * Prints the slowest files at the end. `TEST_REPORTS` names a folder that keeps the JUnit reports.
  */
 import { availableParallelism } from "node:os";
@@ -22,11 +23,15 @@ interface Run {
   readonly minutes: number;
 }
 
-async function denoTest(args: readonly string[], print: (line: string) => void): Promise<Run> {
+async function denoTest(
+  args: readonly string[],
+  print: (line: string) => void,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Run> {
   const begin = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--allow-all", ...args],
-    env: { DENO_JOBS: Deno.env.get("DENO_JOBS") || JOBS },
+    env: { DENO_JOBS: Deno.env.get("DENO_JOBS") || JOBS, ...env },
     stdout: "piped",
   }).spawn();
   for await (const line of lines(child.stdout)) print(line);
@@ -50,7 +55,7 @@ async function runAll(): Promise<number> {
   const alone = await denoTest([report("alone"), ...ALONE], counted);
   const ofFaults: string[] = [];
   const [others, faults] = await Promise.all([
-    denoTest([report("others"), ...OTHERS], counted),
+    denoTest([report("others"), ...OTHERS], counted, { TEST_SERVERS_IN_MEMORY: "1" }),
     denoTest([report("faults"), ...FAULTS], (line) => ofFaults.push(line)),
   ]);
   ofFaults.forEach(counted);

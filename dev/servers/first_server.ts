@@ -15,6 +15,8 @@ export interface StartOptions {
   readonly pullTimeout?: number | undefined;
   /** Ends the pull of an image. @default {none} */
   readonly signal?: AbortSignal | undefined;
+  /** Keeps the data of a container in memory, which is faster: a restart of the container loses them. @default false */
+  readonly inMemory?: boolean;
 }
 
 /**

@@ -8,6 +8,8 @@ import { progress } from "./progress.ts";
 export interface ContainerOptions extends StartOptions {
   readonly command: (ports: readonly number[]) => string[];
   readonly environment?: Record<string, string>;
+  /** Folder of the data in the container. */
+  readonly data: string;
   /** Contents of files in the container, by path. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   /** Ports in the container. 0 takes a free port, the same in the container and on the host. */
@@ -32,7 +34,7 @@ const PULL_TIMEOUT_MS = 300_000;
  * @throws {NoServerError} when no container engine answers or the image cannot be pulled in time
  */
 export async function startContainer(image: string, options: ContainerOptions): Promise<Container> {
-  const { command, environment = {}, files = {}, ready } = options;
+  const { command, environment = {}, data, inMemory = false, files = {}, ready } = options;
   await provideImage(image, options);
   const ports = options.ports.map((inside) => {
     const host = freePort();
@@ -47,6 +49,7 @@ export async function startContainer(image: string, options: ContainerOptions): 
   const container = await new GenericContainer(image)
     .withCommand(command(hostPorts))
     .withEnvironment(environment)
+    .withTmpFs(inMemory ? { [data]: "rw,mode=1777" } : {})
     .withCopyContentToContainer(contents)
     .withExposedPorts(...ports)
     .start();

@@ -65,6 +65,7 @@ async function inContainer(options: CratedbOptions): Promise<Cratedb> {
     ...options,
     // Backups may be stored in `/tmp`.
     command: () => ["crate", "-Cdiscovery.type=single-node", "-Cpath.repo=/tmp"],
+    data: "/data",
     environment: { CRATE_HEAP_SIZE: "1g", CRATE_JAVA_OPTS: javaOptions },
     ports: [4200, 5432],
     ready: ({ host, ports: [http] }) => cratedbReady(`crate://${host}:${http}`),

@@ -55,6 +55,7 @@ async function inContainer(options: MongodbOptions): Promise<Mongodb> {
   const container = await startContainer(image, {
     ...options,
     command: ([port]) => ["--replSet", REPLICA_SET, "--port", `${port}`],
+    data: "/data/db",
     ports: [0],
     ready: async ({ host, ports: [port] }) => {
       await initiate(`${host}:${port}`);

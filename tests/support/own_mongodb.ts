@@ -96,6 +96,8 @@ async function inContainer(args: readonly string[]): Promise<OwnMongodb> {
   const container = stack.use(
     await startContainer(IMAGE, {
       command: ([port]) => ["--replSet", REPLICA_SET, "--port", `${port}`, ...args],
+      data: "/data/db",
+      inMemory: true,
       ports: [0],
       pullTimeout: PULL_TIMEOUT,
     }),

@@ -65,6 +65,8 @@ export async function securedCratedb(authority: Authority): Promise<SecuredCrate
   const { ports: [http, wire] } = stack.use(
     await startContainer(Deno.env.get("CRATEDB_IMAGE") || "crate:5.7", {
       command: () => ["sh", "-c", COMMAND],
+      data: "/data",
+      inMemory: true,
       environment: { CRATE_HEAP_SIZE: "512m", CRATE_JAVA_OPTS: "-XX:TieredStopAtLevel=1" },
       files: {
         "/tls/ca.pem": ca,

@@ -4,15 +4,15 @@
  * its end, so that the server is stopped after Ctrl-C and `kill -9` too.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { NoServerError, type Server } from "../../dev/servers/first_server.ts";
+import { NoServerError, type Server, type StartOptions } from "../../dev/servers/first_server.ts";
 import { startCratedb } from "../../dev/servers/start_cratedb.ts";
 import { startMongodb } from "../../dev/servers/start_mongodb.ts";
 import { startPostgresql } from "../../dev/servers/start_postgresql.ts";
 
-const STARTERS: Readonly<Record<string, () => Promise<Server>>> = {
+const STARTERS: Readonly<Record<string, (options: StartOptions) => Promise<Server>>> = {
   cratedb: startCratedb,
   mongodb: startMongodb,
-  postgresql: startPostgresql,
+  postgresql: () => startPostgresql(),
 };
 const POLL_INTERVAL = 50;
 
@@ -36,7 +36,7 @@ const tell = (message: unknown) =>
   Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(message)}\n`));
 
 try {
-  await hold(start);
+  await hold(() => start({ inMemory: Deno.env.get("TEST_SERVERS_IN_MEMORY") === "1" }));
 } catch (error) {
   if (error instanceof NoServerError) tell({ description: error.message });
   else tell({ error: error instanceof Error ? error.stack : String(error) });
