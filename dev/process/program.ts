@@ -1,49 +1,12 @@
-/** Runs programs of this repository as child processes. */
-import { delimiter, dirname, join } from "node:path";
+/** Runs programs as child processes. */
+import { delimiter, dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { lines } from "./lines.ts";
 
-const ROOT = join(import.meta.dirname ?? "", "..", "..");
 /** Container engines wait as long before they kill a container. */
 const KILL_AFTER_MS = 10_000;
 const POLL_MS = 5;
 const SETTINGS = /^(?:MONGODB|CRATEDB|CDC)_/;
-
-export interface ProgramOptions {
-  /** Added to the inherited environment, which loses the settings of the relay. */
-  readonly env?: Record<string, string>;
-  /** @default "" */
-  readonly stdin?: string;
-  /** Flags of Deno, such as `--preload`. @default [] */
-  readonly denoFlags?: readonly string[];
-  /** Path in this repository. @default "mongodb_cdc_cratedb.ts" */
-  readonly script?: string;
-  /** Kills the program, in milliseconds. @default 60_000 */
-  readonly timeout?: number;
-}
-
-export interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/**
- * Runs a program to its end.
- *
- * @example
- * IN: ["--version"] → OUT: {code: 0, stdout: "mongodb-cdc-cratedb 0.1.0\n", stderr: ""}
- */
-export async function run(args: readonly string[], options: ProgramOptions = {}): Promise<Outcome> {
-  const { stdin = "", timeout = 60_000 } = options;
-  const signal = AbortSignal.timeout(timeout);
-  const child = command(args, options, { stdin: "piped", stdout: "piped", signal }).spawn();
-  const { stdin: input } = child;
-  await new Blob([stdin]).stream().pipeTo(input).catch(() => {}); // The program may not read its input.
-  const { code, stdout, stderr } = await child.output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-}
 
 /** A running program. Killed when disposed of. */
 export interface Running extends AsyncDisposable {
@@ -63,15 +26,11 @@ export interface Running extends AsyncDisposable {
 
 type Ended = Pick<Deno.CommandStatus, "code" | "signal">;
 
-export function start(args: readonly string[], options: ProgramOptions = {}): Running {
-  return running(command(args, options, { stdin: "null", stdout: "null" }), args[0] ?? "");
-}
-
 /** Starts a command line of a shell, such as `deno run -A other.ts`, with these arguments added. */
 export function startCommand(
   text: string,
   args: readonly string[],
-  { env = {} }: Pick<ProgramOptions, "env"> = {},
+  { env = {} }: { readonly env?: Record<string, string> } = {},
 ): Running {
   // The `deno` of npm is a script that does not pass signals on.
   const path = [dirname(Deno.execPath()), Deno.env.get("PATH") ?? ""].join(delimiter);
@@ -86,7 +45,8 @@ export function startCommand(
   return running(shell, text);
 }
 
-function running(command: Deno.Command, name: string): Running {
+/** Starts a command, whose standard error is piped. */
+export function running(command: Deno.Command, name: string): Running {
   const child = command.spawn();
   const stderr: string[] = [];
   let ended = false;
@@ -131,20 +91,6 @@ export const lineWaiter =
       throw new Error(`${name} ${why} without a line like ${pattern}:\n${stderr.join("\n")}`);
     }
   };
-
-function command(
-  args: readonly string[],
-  { env = {}, denoFlags = [], script = "mongodb_cdc_cratedb.ts" }: ProgramOptions,
-  options: Deno.CommandOptions,
-): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--quiet", ...denoFlags, join(ROOT, script), ...args],
-    clearEnv: true,
-    env: environment(env),
-    stderr: "piped",
-    ...options,
-  });
-}
 
 /** The environment of a program: the inherited one without settings of the relay, and these variables. */
 export function environment(own: Record<string, string>): Record<string, string> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { mongodbTest } from "../support/mongodb_harness.ts";
-import { run, start } from "../../dev/process/program.ts";
+import { run, start } from "../support/program.ts";
 
 const script = "dev/demo/main.ts";
 /** The demo does much at slow servers. */
