@@ -9,6 +9,8 @@ import { packagedMongod } from "./packaged_mongod.ts";
 import { startContainer } from "./start_container.ts";
 
 const REPLICA_SET = "rs0";
+/** Of a binary, on a busy machine. */
+export const LAUNCH_TIMEOUT_MS = 60_000;
 
 export interface Mongodb extends Server {
   readonly url: string;
@@ -88,6 +90,7 @@ async function asChildProcess(): Promise<Mongodb> {
   const systemBinary = binary ?? await MongoBinary.getPath({}).catch(packagedMongod);
   const servers = await MongoMemoryReplSet.create({
     binary: { systemBinary },
+    instanceOpts: [{ launchTimeout: LAUNCH_TIMEOUT_MS }],
     replSet: { name: REPLICA_SET, count: 1, storageEngine: "wiredTiger" },
   }).catch((cause) => {
     const reason = messageOf(cause).replaceAll(/\s+/g, " ");

@@ -2,9 +2,8 @@
 import assert from "node:assert/strict";
 import type { Finding } from "../../lib/mod.ts";
 import { type Outcome, run } from "../support/program.ts";
-import { loadMongodbServers } from "../deps.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
-import { ownMongodbTest, urlOf } from "../support/own_mongodb.ts";
+import { ownMongodbTest, standaloneMongodbTest, urlOf } from "../support/own_mongodb.ts";
 
 interface Checked extends Outcome {
   readonly findings: readonly Finding[];
@@ -139,19 +138,10 @@ for (const action of ["find", "changeStream"]) {
   }, { binary: true, auth: true });
 }
 
-const systemBinary = Deno.env.get("MONGOMS_SYSTEM_BINARY");
-const withMongod = systemBinary ? cratedbTest : (name: string) => Deno.test.ignore(name, () => {});
-
-withMongod(
+standaloneMongodbTest(
   "check reports what ends a relay: MongoDB without a replica set, and CrateDB away",
-  async (context) => {
-    await using closing = new AsyncDisposableStack();
-    const { MongoMemoryServer } = await loadMongodbServers();
-    const server = closing.adopt(
-      await MongoMemoryServer.create({ binary: { systemBinary: systemBinary ?? "" } }),
-      async (open) => void await open.stop(),
-    );
-    const checked = await check(context, [], { MONGODB_URL: server.getUri() });
+  async (context, url) => {
+    const checked = await check(context, [], { MONGODB_URL: url });
     assert.equal(checked.code, 4);
     assert.match(wrongOf(checked).map(({ text }) => text).join("\n"), /^MongoDB runs without a replica set/m);
     const away = await check(context, [], { CRATEDB_SQLALCHEMY_URL: "crate://127.0.0.1:1" });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { loadMongodbServers } from "../deps.ts";
 import { freePort } from "../../dev/servers/free_port.ts";
 import { type CratedbContext, cratedbTest } from "../support/cratedb_harness.ts";
 import { run } from "../support/program.ts";
@@ -7,6 +6,7 @@ import { eventually } from "../../dev/servers/eventually.ts";
 import { whole } from "../support/collections.ts";
 import { inStep } from "../support/compare.ts";
 import { startRelay } from "../support/follow.ts";
+import { standaloneMongodbTest } from "../support/own_mongodb.ts";
 
 const SECRET = "hunter2secret";
 
@@ -228,19 +228,9 @@ cratedbTest("main() reports that the saved position cannot be read", async (cont
   });
 });
 
-const systemBinary = Deno.env.get("MONGOMS_SYSTEM_BINARY");
-const withMongod = systemBinary ? cratedbTest : (name: string) => Deno.test.ignore(name, () => {});
-
-withMongod("main() reports that MongoDB runs without a replica set", async (context) => {
-  await using closing = new AsyncDisposableStack();
-  const server = closing.adopt(
-    await (await loadMongodbServers()).MongoMemoryServer.create({
-      binary: { systemBinary: systemBinary ?? "" },
-    }),
-    async (open) => void await open.stop(),
-  );
+standaloneMongodbTest("main() reports that MongoDB runs without a replica set", async (context, url) => {
   await fails(context, {
-    env: () => ({ MONGODB_URL: server.getUri() }),
+    env: () => ({ MONGODB_URL: url }),
     message: /MongoDB runs without a replica set/,
     hint: /rs\.initiate\(/,
   });

@@ -4,7 +4,7 @@ import { loadContainers, loadMongodbServers } from "../deps.ts";
 import { messageOf } from "../../lib/util/errors.ts";
 import { NoServerError } from "../../dev/servers/first_server.ts";
 import { startContainer } from "../../dev/servers/start_container.ts";
-import { mongodbReady } from "../../dev/servers/start_mongodb.ts";
+import { LAUNCH_TIMEOUT_MS, mongodbReady } from "../../dev/servers/start_mongodb.ts";
 import {
   type CratedbContext,
   cratedbTest,
@@ -91,6 +91,26 @@ export const binaryVersion: string | undefined = BINARY && await (async () => {
   return /db version v(\S+)/.exec(new TextDecoder().decode(stdout))?.[1];
 })();
 
+/** As `cratedbTest`, with the URL of a MongoDB without a replica set; ignored without a binary. */
+export function standaloneMongodbTest(
+  name: string,
+  test: (context: CratedbContext, url: string) => Promise<void>,
+): void {
+  if (!BINARY) return void Deno.test.ignore(name, () => {});
+  cratedbTest(name, async (context) => {
+    const { MongoMemoryServer } = await loadMongodbServers();
+    await using closing = new AsyncDisposableStack();
+    const server = closing.adopt(
+      await MongoMemoryServer.create({
+        binary: { systemBinary: BINARY },
+        instance: { launchTimeout: LAUNCH_TIMEOUT_MS },
+      }),
+      async (open) => void await open.stop(),
+    );
+    await test(context, server.getUri());
+  });
+}
+
 async function inContainer(args: readonly string[]): Promise<OwnMongodb> {
   await using stack = new AsyncDisposableStack();
   const container = stack.use(
@@ -120,7 +140,10 @@ async function asChildProcess(
   const servers = stack.adopt(
     await (await loadMongodbServers()).MongoMemoryReplSet.create({
       binary: { systemBinary: BINARY },
-      instanceOpts: Array.from({ length: members }, () => ({ args: [...args] })),
+      instanceOpts: Array.from({ length: members }, () => ({
+        args: [...args],
+        launchTimeout: LAUNCH_TIMEOUT_MS,
+      })),
       replSet: {
         name: REPLICA_SET,
         count: members,
