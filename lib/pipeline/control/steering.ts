@@ -43,6 +43,8 @@ export class Steering {
   /** Resolved when the pause has begun, as nothing is read any more. */
   #quiet = Promise.withResolvers<void>();
   #woken = new AbortController();
+  /** Whether the next term has not begun. */
+  #isApart = false;
   #stop: Stop | undefined;
   #verifyRate = 0;
 
@@ -106,6 +108,15 @@ export class Steering {
 
   /** Call it between two terms. Resolves when the next one may begin, or the signal is aborted. */
   async runApart(parts: BetweenTerms): Promise<void> {
+    this.#isApart = true;
+    try {
+      await this.#runApart(parts);
+    } finally {
+      this.#isApart = false;
+    }
+  }
+
+  async #runApart(parts: BetweenTerms): Promise<void> {
     while (!parts.signal.aborted) {
       for (let next = this.#apart.shift(); next; next = this.#apart.shift()) await next(parts);
       await this.#checkStop();
@@ -189,6 +200,8 @@ export class Steering {
     this.#pause = pause;
     if (isRunning) this.#quiet = Promise.withResolvers();
     this.#newTerm();
+    // A task between two terms may take hours, and a later request may cancel it.
+    if (this.#isApart) this.#quiet.resolve();
     await unlessAborted(this.#quiet.promise, signal);
   }
 

@@ -63,6 +63,19 @@ Deno.test("Steering pauses between two terms, and goes on when it is resumed", a
   assert.deepEqual([steering.isPaused, state.paused, events], [false, null, ["paused", "resumed"]]);
 });
 
+Deno.test("Steering begins a pause at once while a task runs between two terms, and stays paused after it", async () => {
+  const { steering, stream, relay, events, betweenTerms } = steered();
+  const task = Promise.withResolvers<void>();
+  const done = stream.apart(() => task.promise);
+  const waiting = betweenTerms();
+  await stream.pause(PAUSE);
+  task.resolve();
+  await done;
+  relay.abort();
+  await waiting;
+  assert.deepEqual([steering.isPaused, events], [true, ["paused"]]);
+});
+
 Deno.test("Steering starts paused if a pause was saved, and ends the wait with the relay", async () => {
   const { steering, relay, betweenTerms, events } = steered(JSON.stringify(PAUSE));
   assert.ok(steering.isPaused);
