@@ -32,6 +32,8 @@ interface Stop {
 
 type Task<Place> = (place: Place) => Promise<void>;
 
+const NEVER = new AbortController().signal;
+
 /** A pause looks at the oplog as often. */
 const WATCH_INTERVAL_MS = 1_000;
 
@@ -89,6 +91,11 @@ export class Steering {
         steering.#verifyRate = rate;
       },
       between: (task) => this.#queued(this.#between, task, signal),
+      undo: (task) => {
+        const text = "What a cancelled request has begun goes on";
+        this.#queued(this.#between, task, NEVER)
+          .catch((error) => deps.log.warn(text, { error: messageOf(error) }));
+      },
       apart: (task) => {
         const done = this.#queued(this.#apart, task, signal);
         this.#newTerm();
