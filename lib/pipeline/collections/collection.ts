@@ -79,7 +79,6 @@ export class Collection {
     const before = this.#state;
     const next = nextState(before, change);
     if (next === before) return;
-    if (next.name === "snapshot") this.documents = 0;
     this.#state = next;
     this.since = this.deps.clock.now();
     this.deps.onChange(this, before);

@@ -226,6 +226,7 @@ export class Snapshot {
     const ranges = await this.#deps.splitter.split(namespace);
     const total = await this.#deps.countOf(namespace);
     this.#totals.set(name, total);
+    this.#deps.tables.states.beginCount(namespace);
     if (this.#uncounted.delete(name)) {
       this.#total += total;
       this.#report();
