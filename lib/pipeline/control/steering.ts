@@ -9,7 +9,7 @@ import { OplogHiddenError } from "../../source/stream/oplog.ts";
 import { clusterTimeOf, savedToken, timeOf } from "../../source/stream/resume_token.ts";
 import { messageOf } from "../../util/errors.ts";
 import { type OplogReach } from "../status/events.ts";
-import { unlessAborted } from "../../util/concurrency.ts";
+import { Semaphore, unlessAborted } from "../../util/concurrency.ts";
 import { endOfPause, type Pause } from "./pause.ts";
 import { type BetweenBatches, type BetweenTerms, type ControlledStream, RefusedError } from "./verb.ts";
 
@@ -32,8 +32,6 @@ interface Stop {
 
 type Task<Place> = (place: Place) => Promise<void>;
 
-const NEVER = new AbortController().signal;
-
 /** A pause looks at the oplog as often. */
 const WATCH_INTERVAL_MS = 1_000;
 
@@ -41,6 +39,7 @@ export class Steering {
   readonly #deps: SteeringDeps;
   readonly #between: Task<BetweenBatches>[] = [];
   readonly #apart: Task<BetweenTerms>[] = [];
+  readonly #changes = new Semaphore(1);
   #pause: Pause | undefined;
   /** Resolved when the pause has begun, as nothing is read any more. */
   #quiet = Promise.withResolvers<void>();
@@ -93,7 +92,7 @@ export class Steering {
       between: (task) => this.#queued(this.#between, task, signal),
       undo: (task) => {
         const text = "What a cancelled request has begun goes on";
-        this.#queued(this.#between, task, NEVER)
+        this.#queued(this.#between, task, new AbortController().signal)
           .catch((error) => deps.log.warn(text, { error: messageOf(error) }));
       },
       apart: (task) => {
@@ -202,22 +201,27 @@ export class Steering {
     if (this.#stop) {
       throw new RefusedError("The stream is about to stop.", { hint: "Cancel that request first." });
     }
-    await this.#deps.position.save({ paused: JSON.stringify(pause) });
-    const isRunning = !this.#pause;
-    this.#pause = pause;
-    if (isRunning) this.#quiet = Promise.withResolvers();
-    this.#newTerm();
+    await this.#changes.run(async () => {
+      await this.#deps.position.save({ paused: JSON.stringify(pause) });
+      if (!this.#pause) this.#quiet = Promise.withResolvers();
+      this.#pause = pause;
+      this.#newTerm();
+    });
     // A task between two terms may take hours, and a later request may cancel it.
     if (this.#isApart) this.#quiet.resolve();
     await unlessAborted(this.#quiet.promise, signal);
   }
 
-  async #resume(why: string): Promise<void> {
-    await this.#deps.position.save({ paused: null });
-    this.#pause = undefined;
-    this.#deps.log.info("Resumed", { why });
-    this.#deps.emit({ type: "resumed" });
-    this.#newTerm();
+  /** Does nothing if a request replaces the pause of now in the meantime. */
+  async #resume(why: string, ended = this.#pause): Promise<void> {
+    await this.#changes.run(async () => {
+      if (this.#pause !== ended) return;
+      await this.#deps.position.save({ paused: null });
+      this.#pause = undefined;
+      this.#deps.log.info("Resumed", { why });
+      this.#deps.emit({ type: "resumed" });
+      this.#newTerm();
+    });
   }
 
   async #end(asked: Omit<Stop, "done">, signal: AbortSignal): Promise<BSON.Timestamp | undefined> {
