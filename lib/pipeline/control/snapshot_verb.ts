@@ -52,7 +52,9 @@ async function readAll(namespace: Namespace, context: VerbContext): Promise<stri
       progress(documentsText(documents));
       if (state.name !== "following") return undefined;
       if (wasCancelled) {
-        throw new UserError("The snapshot was not finished: another request for it was cancelled.");
+        throw new UserError("The request that had begun this snapshot was cancelled.", {
+          hint: "Request the snapshot again.",
+        });
       }
       await checkpoint.flush();
       return `Read ${documentsText(documents)} of ${namespaceText(namespace)}, and removed rows without one.`;

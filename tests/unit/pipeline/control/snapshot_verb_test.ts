@@ -202,7 +202,7 @@ Deno.test("snapshot that has joined another request is not done when that one is
   clock.pass(1_000);
   await assert.rejects(
     running,
-    /^UserError: The snapshot was not finished: another request for it was cancelled/,
+    /^UserError: The request that had begun this snapshot was cancelled/,
   );
 });
 
