@@ -1,7 +1,7 @@
-/** What the streams of a process share: connections, MongoDB's clock and the memory budget. */
+/** What the streams of a process share: connections, MongoDB's clock and the limit of the heap. */
 import { Heartbeat } from "../pipeline/status/heartbeat.ts";
 import type { Emit } from "../pipeline/status/events.ts";
-import { type MemoryBudget, memoryBudget } from "../util/garbage.ts";
+import { garbageLimit, type MemoryBudget, memoryBudget } from "../util/garbage.ts";
 import type { MemoryShares, RelaySettings } from "../pipeline/settings.ts";
 import { openTransport, sinkDescription } from "../sink/connection/open_transport.ts";
 import type { Transport } from "../sink/connection/transport.ts";
@@ -44,19 +44,19 @@ export interface Connections extends AsyncDisposable {
 export class ConnectionPool implements AsyncDisposable {
   readonly clock: Clock;
   readonly #log: Logger;
-  readonly #memory: MemoryBudget;
+  readonly #garbage: MemoryBudget["garbage"];
   readonly #opened = new AsyncDisposableStack();
   readonly #shutdown: Shutdown;
   readonly #transports = new Map<string, Promise<Transport>>();
   readonly #deployments = new Map<string, Promise<SharedMongodb>>();
 
   constructor(
-    shares: Pick<MemoryShares, "inFlightBytes" | "heapBytes">,
+    { heapBytes }: Pick<MemoryShares, "heapBytes">,
     { signal, log, clock = SYSTEM_CLOCK }: PoolContext,
   ) {
     this.clock = clock;
     this.#log = log;
-    this.#memory = memoryBudget(shares);
+    this.#garbage = garbageLimit(heapBytes);
     this.#shutdown = this.#opened.use(new Shutdown(signal));
   }
 
@@ -65,7 +65,10 @@ export class ConnectionPool implements AsyncDisposable {
    * connections to the others. @throws the signal's reason if it is aborted
    */
   async connect(
-    { mongodbUrl, sink, retryFor }: Pick<RelaySettings, "mongodbUrl" | "sink" | "retryFor">,
+    { mongodbUrl, sink, retryFor, inFlightBytes }: Pick<
+      RelaySettings,
+      "mongodbUrl" | "sink" | "retryFor" | "inFlightBytes"
+    >,
     { emit, watch }: {
       /** Receives the outages of both systems. */
       readonly emit: Emit;
@@ -101,7 +104,7 @@ export class ConnectionPool implements AsyncDisposable {
       mongodbOutages,
       ...connected,
       heartbeat,
-      memory: this.#memory,
+      memory: memoryBudget({ inFlightBytes }, this.#garbage),
       clock,
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
     };

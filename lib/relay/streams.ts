@@ -1,4 +1,4 @@
-/** Runs the streams of a process: each on its own, over shared connections and with one memory budget. */
+/** Runs the streams of a process: each on its own, over shared connections, with its part of the memory. */
 import { checkTransforms } from "../pipeline/loop/startup.ts";
 import type { MemoryShares, RelaySettings } from "../pipeline/settings.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
@@ -25,7 +25,7 @@ export interface Stream
 }
 
 export interface StreamsContext extends PoolContext {
-  readonly shares: Pick<MemoryShares, "inFlightBytes" | "heapBytes">;
+  readonly shares: Pick<MemoryShares, "heapBytes">;
   /** `restart` a stream that fails, or `end` all of them. */
   readonly onFailure: "restart" | "end";
 }
@@ -79,6 +79,7 @@ export const sharedBy = (streams: number, settings: RelaySettings): RelaySetting
   ...settings,
   replyBytes: Math.floor(settings.replyBytes / streams),
   batchBytes: Math.floor(settings.batchBytes / streams),
+  inFlightBytes: Math.floor(settings.inFlightBytes / streams),
 });
 
 async function checkSettings(

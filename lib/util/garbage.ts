@@ -43,14 +43,15 @@ export function garbageLimit(limit: number, heap: typeof V8_HEAP = V8_HEAP) {
   };
 }
 
-/** The memory that all streams of a process share. */
+/** The memory of a stream. */
 export interface MemoryBudget {
-  /** Bytes of JSON in statements that are being sent. */
+  /** Bytes of JSON in its statements that are being sent. A stream whose sink is away may use up its own for long. */
   readonly inFlight: Semaphore;
+  /** Of the process, which all streams share. */
   readonly garbage: ReturnType<typeof garbageLimit>;
 }
 
-export const memoryBudget = (sizes: Record<"inFlightBytes" | "heapBytes", number>): MemoryBudget => ({
-  inFlight: new Semaphore(sizes.inFlightBytes),
-  garbage: garbageLimit(sizes.heapBytes),
-});
+export const memoryBudget = (
+  { inFlightBytes }: Record<"inFlightBytes", number>,
+  garbage: MemoryBudget["garbage"],
+): MemoryBudget => ({ inFlight: new Semaphore(inFlightBytes), garbage });

@@ -313,13 +313,15 @@ cratedbTest(
     const names = ["data", "more"];
     for (const each of names) await collectionOf(context, each).insertOne({ _id: 0 });
     const streams = Object.fromEntries(names.map((each) => [each, streamOf(context, each)]));
-    await using file = await relayYaml(context, streams, LISTEN);
+    await using file = await relayYaml(context, streams, { ...LISTEN, maxMemory: "16MiB" });
     const relay = file.relay();
     const base = baseOf(await relay.waitForLine(/Metrics and health/));
     for (const each of names) await relay.waitForLine(new RegExp(`Ready stream=${each}`));
     await context.sql('ALTER TABLE data SET ("blocks.write" = true)');
-    for (const each of names) await collectionOf(context, each).insertOne({ _id: 1 });
+    // More than all statements of the process may have at once.
+    await collectionOf(context, "data").insertOne({ _id: 1, card: "7".repeat(2 ** 20) });
     await relay.waitForLine(/CrateDB failed, trying again stream=data/);
+    await collectionOf(context, "more").insertOne({ _id: 1 });
     await inStep({ ...context, table: "more" }, { collections: ["more"] });
     const ready = (stream: string) => fetch(`${base}/readyz?stream=${stream}`);
     assert.match(await (await ready("data")).text(), /waiting for CrateDB/);

@@ -31,6 +31,7 @@ export function usableTables() {
     states: {
       move: () => {},
       count: () => {},
+      beginCount: () => {},
       start: () => {},
       save: () => Promise.resolve(),
       get: (namespace: Namespace) => ({

@@ -17,6 +17,9 @@ import {
 /** Changes after which only a snapshot leads to `following`. */
 const PLANNING: readonly StateChange["what"][] = ["snapshot planned", "resumed", "usable again"];
 
+/** Changes after which no snapshot is needed. */
+const ENDING: readonly StateChange["what"][] = ["snapshot done", "snapshot cancelled", "dropped"];
+
 export interface CollectionDeps {
   readonly opener: Pick<CollectionOpener, "tableOf" | "open" | "release">;
   readonly onChange: (collection: Collection, before: CollectionState) => void;
@@ -31,6 +34,8 @@ export class Collection {
   documents = 0;
   /** Rows that were written or deleted since the start. */
   rows = 0;
+  /** Whether its last snapshot was cancelled. */
+  wasCancelled = false;
   /** Whether stale rows stay when the collection is read again. */
   keepsStale = false;
   /** When a failed collection is retried, by the monotonic clock. */
@@ -65,12 +70,15 @@ export class Collection {
   /** Changes the state by {@linkcode nextState}. */
   move(change: StateChange): void {
     const { what } = change;
-    if (PLANNING.includes(what)) this.#needsSnapshot = true;
-    if (what === "snapshot done" || what === "dropped") this.#needsSnapshot = false;
+    if (PLANNING.includes(what)) {
+      this.#needsSnapshot = true;
+      this.wasCancelled = false;
+    }
+    if (ENDING.includes(what)) this.#needsSnapshot = false;
+    if (what === "snapshot cancelled") this.wasCancelled = true;
     const before = this.#state;
     const next = nextState(before, change);
     if (next === before) return;
-    if (next.name === "snapshot") this.documents = 0;
     this.#state = next;
     this.since = this.deps.clock.now();
     this.deps.onChange(this, before);

@@ -25,6 +25,7 @@ export type StateChange =
       | "snapshot planned"
       | "snapshot begun"
       | "snapshot done"
+      | "snapshot cancelled"
       | "followed without snapshot"
       | "resumed"
       | "usable again"
@@ -39,6 +40,7 @@ const TRANSITIONS: Readonly<
 > = {
   waiting: {
     "snapshot begun": "snapshot",
+    "snapshot cancelled": "following",
     "followed without snapshot": "following",
     failed: "failed",
     paused: "paused",
@@ -46,6 +48,7 @@ const TRANSITIONS: Readonly<
   snapshot: {
     "snapshot planned": "waiting",
     "snapshot done": "following",
+    "snapshot cancelled": "following",
     failed: "failed",
     paused: "paused",
     dropped: "waiting",
@@ -80,4 +83,6 @@ export interface Requeued extends Namespace {
   readonly keepsStale?: boolean;
   /** Whether its changes are skipped until then. */
   readonly skipped?: boolean;
+  /** The id of the request that alone needs it, and may be cancelled. */
+  readonly request?: string;
 }

@@ -59,19 +59,24 @@ export class CollectionStates {
     return collection;
   }
 
-  /** Loads what an earlier run has saved: paused collections stay paused, those that MongoDB no longer has wait. */
+  /**
+   * Loads what an earlier run has saved: paused collections stay paused, those that MongoDB no longer has wait, and an
+   * unfinished snapshot goes on counting.
+   */
   async load(existing: readonly Namespace[]): Promise<void> {
     if (this.hasStarted) return;
     const names = new Set(existing.map(namespaceText));
-    for (const { table, state, reason, ...namespace } of await this.deps.saved.list()) {
+    for (const { table, state, reason, documents, ...namespace } of await this.deps.saved.list()) {
       if (!names.has(namespaceText(namespace))) {
         if (!table) await this.deps.saved.remove(namespace);
         else if (state !== "waiting") this.saveLater(this.get(namespace));
-      } else if (state === "paused") {
-        const collection = this.get(namespace);
-        collection.keepsStale = !table;
-        collection.move({ what: "paused", ...reason !== undefined && { reason } });
+        continue;
       }
+      const collection = this.get(namespace);
+      collection.documents = documents;
+      if (state !== "paused") continue;
+      collection.keepsStale = !table;
+      collection.move({ what: "paused", ...reason !== undefined && { reason } });
     }
   }
 
@@ -88,6 +93,11 @@ export class CollectionStates {
 
   move(namespace: Namespace, change: StateChange): void {
     this.get(namespace).move(change);
+  }
+
+  /** Counts the documents of a snapshot from 0. */
+  beginCount(namespace: Namespace): void {
+    this.get(namespace).documents = 0;
   }
 
   /** Adds documents that a snapshot has read, and rows that were written or deleted. */

@@ -146,19 +146,20 @@ export class Controller {
     const progress = (text: string) => running.progress = text;
     const stream = this.#deps.streamFor(signal);
     const execute = async () => {
+      let message: string;
       try {
-        const message = await run({ request, isResumed, stream, progress, signal });
-        await this.#end(request, "done", message);
+        message = await run({ request, isResumed, stream, progress, signal });
       } catch (error) {
         if (this.#deps.signal.aborted) return;
-        if (cancel.signal.aborted) await this.#end(request, "cancelled", "It was cancelled.");
-        else await this.#fail(request, error);
+        if (!cancel.signal.aborted) return await this.#fail(request, error);
+        return await this.#end(request, "cancelled", "It was cancelled.");
       }
+      await this.#end(request, "done", message);
     };
     // If its end cannot be saved, the next poll finds it `running`, and runs it again.
     execute()
       .catch((error) =>
-        this.#deps.log.warn("The end of a request was not saved", { error: messageOf(error) })
+        this.#deps.log.warn("The end of a request may not be saved", { error: messageOf(error) })
       )
       .finally(() => {
         this.#running.delete(request.id);
@@ -185,12 +186,12 @@ export class Controller {
     const { requests, stream, emit, log } = this.#deps;
     await requests.save(request.id, { stream, state, message, ends: true });
     this.#ended.add(request.id);
-    await requests.show();
     const { verb, id, askedBy } = request;
     const text = firstLine(message);
     const fields = { verb, id, state, message: text, asked_by: askedBy };
     log[state === "failed" ? "warn" : "info"]("A request has ended", fields);
     emit({ type: "requestChanged", request: { ...request, state, message: text } });
+    await requests.show();
     const whole = wholeOfRequest(id);
     if (whole !== undefined) await this.#gather(whole);
   }

@@ -49,9 +49,9 @@ const rate = verbOf("rate", "long", (rates) => {
 const stop = verbOf("stop", "long", ({ at }) => async ({ stream, isResumed }) => {
   if (at !== "now") {
     if (stream.settings.snapshot === "only") throw new RefusedError("The stream ends with its snapshot.");
-    assertRuns(stream);
     // The first term of the next relay must not begin before this.
     const now = isResumed ? undefined : await stream.timeNow();
+    assertRuns(stream);
     if (now && at.lte(now)) {
       throw new RefusedError(`${clusterTimeText(at)} is over: MongoDB is at ${clusterTimeText(now)}`);
     }

@@ -31,60 +31,65 @@ async function assertExists(namespace: Namespace, loop: BetweenBatches): Promise
 }
 
 async function readAll(namespace: Namespace, context: VerbContext): Promise<string> {
-  const { stream, progress } = context;
-  const begun = await stream.between(async (loop) => {
-    await assertExists(namespace, loop);
-    return { loop, undo: await requeue(namespace, loop) };
-  });
+  const { request: { id }, progress } = context;
   return await until(
+    async (loop) => {
+      await assertExists(namespace, loop);
+      await requeue(namespace, id, loop);
+    },
     async ({ tables, snapshot, checkpoint }) => {
-      const { state, documents, retryAt } = tables.states.get(namespace);
+      const { state, documents, retryAt, wasCancelled } = tables.states.get(namespace);
       if (state.name === "failed" && retryAt > -Infinity) {
         throw new UserError(`The collection has failed: ${state.reason}`, {
           hint: state.hint ?? "Repair the table, and request the snapshot again.",
         });
       }
-      if (state.name === "waiting" && !isLeft(namespace, snapshot)) {
+      if (state.name === "waiting" && !snapshot.left(namespace)) {
         throw new UserError("The collection was dropped during its snapshot.", {
           hint: "If it is created again, the relay follows it without a request.",
         });
       }
       progress(documentsText(documents));
       if (state.name !== "following") return undefined;
+      if (wasCancelled) {
+        throw new UserError("The request that had begun this snapshot was cancelled.", {
+          hint: "Request the snapshot again.",
+        });
+      }
       await checkpoint.flush();
       return `Read ${documentsText(documents)} of ${namespaceText(namespace)}, and removed rows without one.`;
     },
-    begun,
+    ({ snapshot, tables }) => {
+      if (snapshot.left(namespace)?.request !== id) return;
+      snapshot.discard(namespace);
+      tables.states.move(namespace, { what: "snapshot cancelled" });
+    },
     context,
   );
 }
 
-/** Plans the snapshot, unless it is planned: equal requests join. @returns how to undo that */
-async function requeue(namespace: Namespace, { tables, snapshot, checkpoint }: BetweenBatches) {
+/** Plans the snapshot, unless it is planned: equal requests join. */
+async function requeue(
+  namespace: Namespace,
+  id: string,
+  { tables, snapshot, checkpoint }: BetweenBatches,
+): Promise<void> {
   const { state } = tables.states.get(namespace);
   // The loop takes a snapshot as soon as the table can be used.
-  if (tables.retry(namespace)) return undefined;
+  if (tables.retry(namespace)) return;
   const paused = tables.resume(namespace);
   if (paused) snapshot.requeueSkipped(paused);
-  else if (!isLeft(namespace, snapshot)) snapshot.requeue(namespace);
-  else return undefined;
+  else if (snapshot.left(namespace)) return;
+  else snapshot.requeue({ ...namespace, ...state.name === "following" && { request: id } });
   await checkpoint.save();
-  if (state.name !== "following") return undefined;
-  return ({ snapshot, tables }: BetweenBatches) => {
-    snapshot.discard(namespace);
-    tables.states.move(namespace, { what: "snapshot done" });
-  };
 }
-
-const isLeft = (namespace: Namespace, { state }: BetweenBatches["snapshot"]): boolean =>
-  state?.requeued.some((each) => namespaceText(each) === namespaceText(namespace)) === true;
 
 async function readMatching(
   namespace: Namespace,
   { filter: query, rate }: { readonly filter: Document; readonly rate: number | undefined },
   context: VerbContext,
 ): Promise<string> {
-  const { request, stream, progress } = context;
+  const { request, progress } = context;
   const { database, collection } = namespace;
   const filter = BSON.EJSON.stringify(query, { relaxed: false });
   let { id } = request;
@@ -92,21 +97,17 @@ async function readMatching(
     id = filtered.add({ id: request.id, database, collection, filter, ...rate !== undefined && { rate } });
     await checkpoint.save();
   };
-  const begun = await stream.between(async (loop) => {
-    await assertExists(namespace, loop);
-    try {
-      await loop.reader.checkQuery(namespace, query);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      throw new RefusedError(`MongoDB refuses the filter: ${messageOf(error)}`);
-    }
-    await add(loop);
-    return {
-      loop,
-      undo: ({ snapshot }: BetweenBatches) => id === request.id && snapshot.filtered.discard(id),
-    };
-  });
   return await until(
+    async (loop) => {
+      await assertExists(namespace, loop);
+      try {
+        await loop.reader.checkQuery(namespace, query);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        throw new RefusedError(`MongoDB refuses the filter: ${messageOf(error)}`);
+      }
+      await add(loop);
+    },
     async (loop) => {
       const outcome = loop.snapshot.filtered.outcome(id);
       // Another term of the loop has begun since it was done.
@@ -123,34 +124,36 @@ async function readMatching(
       await loop.checkpoint.flush();
       return `Read ${text} of ${namespaceText(namespace)} that match the filter.`;
     },
-    begun,
+    ({ snapshot }) => {
+      if (id === request.id) snapshot.filtered.discard(id);
+    },
     context,
   );
 }
 
 const documentsText = (count: number): string => `${count} document${count === 1 ? "" : "s"}`;
 
-interface Begun {
-  readonly loop: BetweenBatches;
-  /** Of the present term: that of a reload or a pause is another one. */
-  readonly undo?: ((loop: BetweenBatches) => unknown) | undefined;
-}
-
-/** Looks between batches until it gets a message. Undoes what it has begun if it is cancelled, not if the relay ends. */
+/** Begins between two batches, then looks until it gets a message. If the request is cancelled, undoes what it has begun. */
 async function until(
+  begin: (loop: BetweenBatches) => Promise<void>,
   look: (loop: BetweenBatches) => Promise<string | undefined>,
-  { loop, undo }: Begun,
+  undo: (loop: BetweenBatches) => void,
   { stream, signal }: Pick<VerbContext, "stream" | "signal">,
 ): Promise<string> {
-  let latest = loop;
   try {
+    await stream.between(begin);
     while (true) {
-      const message = await stream.between((loop) => look(latest = loop));
+      const message = await stream.between(look);
       if (message !== undefined) return message;
       await stream.clock.wait(POLL_INTERVAL_MS, { signal });
     }
   } catch (error) {
-    if (signal.reason instanceof CancelledError) undo?.(latest);
+    if (signal.reason instanceof CancelledError) {
+      stream.undo(async (loop) => {
+        undo(loop);
+        await loop.checkpoint.save();
+      });
+    }
     throw error;
   }
 }

@@ -9,7 +9,7 @@ import { OplogHiddenError } from "../../source/stream/oplog.ts";
 import { clusterTimeOf, savedToken, timeOf } from "../../source/stream/resume_token.ts";
 import { messageOf } from "../../util/errors.ts";
 import { type OplogReach } from "../status/events.ts";
-import { unlessAborted } from "../../util/concurrency.ts";
+import { Semaphore, unlessAborted } from "../../util/concurrency.ts";
 import { endOfPause, type Pause } from "./pause.ts";
 import { type BetweenBatches, type BetweenTerms, type ControlledStream, RefusedError } from "./verb.ts";
 
@@ -39,10 +39,13 @@ export class Steering {
   readonly #deps: SteeringDeps;
   readonly #between: Task<BetweenBatches>[] = [];
   readonly #apart: Task<BetweenTerms>[] = [];
+  readonly #changes = new Semaphore(1);
   #pause: Pause | undefined;
   /** Resolved when the pause has begun, as nothing is read any more. */
   #quiet = Promise.withResolvers<void>();
   #woken = new AbortController();
+  /** Whether the next term has not begun. */
+  #isApart = false;
   #stop: Stop | undefined;
   #verifyRate = 0;
 
@@ -87,6 +90,11 @@ export class Steering {
         steering.#verifyRate = rate;
       },
       between: (task) => this.#queued(this.#between, task, signal),
+      undo: (task) => {
+        const text = "What a cancelled request has begun goes on";
+        this.#queued(this.#between, task, new AbortController().signal)
+          .catch((error) => deps.log.warn(text, { error: messageOf(error) }));
+      },
       apart: (task) => {
         const done = this.#queued(this.#apart, task, signal);
         this.#newTerm();
@@ -106,6 +114,15 @@ export class Steering {
 
   /** Call it between two terms. Resolves when the next one may begin, or the signal is aborted. */
   async runApart(parts: BetweenTerms): Promise<void> {
+    this.#isApart = true;
+    try {
+      await this.#runApart(parts);
+    } finally {
+      this.#isApart = false;
+    }
+  }
+
+  async #runApart(parts: BetweenTerms): Promise<void> {
     while (!parts.signal.aborted) {
       for (let next = this.#apart.shift(); next; next = this.#apart.shift()) await next(parts);
       await this.#checkStop();
@@ -184,20 +201,27 @@ export class Steering {
     if (this.#stop) {
       throw new RefusedError("The stream is about to stop.", { hint: "Cancel that request first." });
     }
-    await this.#deps.position.save({ paused: JSON.stringify(pause) });
-    const isRunning = !this.#pause;
-    this.#pause = pause;
-    if (isRunning) this.#quiet = Promise.withResolvers();
-    this.#newTerm();
+    await this.#changes.run(async () => {
+      await this.#deps.position.save({ paused: JSON.stringify(pause) });
+      if (!this.#pause) this.#quiet = Promise.withResolvers();
+      this.#pause = pause;
+      this.#newTerm();
+    });
+    // A task between two terms may take hours, and a later request may cancel it.
+    if (this.#isApart) this.#quiet.resolve();
     await unlessAborted(this.#quiet.promise, signal);
   }
 
-  async #resume(why: string): Promise<void> {
-    await this.#deps.position.save({ paused: null });
-    this.#pause = undefined;
-    this.#deps.log.info("Resumed", { why });
-    this.#deps.emit({ type: "resumed" });
-    this.#newTerm();
+  /** Does nothing if a request replaces the pause of now in the meantime. */
+  async #resume(why: string, ended = this.#pause): Promise<void> {
+    await this.#changes.run(async () => {
+      if (this.#pause !== ended) return;
+      await this.#deps.position.save({ paused: null });
+      this.#pause = undefined;
+      this.#deps.log.info("Resumed", { why });
+      this.#deps.emit({ type: "resumed" });
+      this.#newTerm();
+    });
   }
 
   async #end(asked: Omit<Stop, "done">, signal: AbortSignal): Promise<BSON.Timestamp | undefined> {

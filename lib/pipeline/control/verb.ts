@@ -91,6 +91,8 @@ export interface ControlledStream {
    * loop, and while the stream is paused: so only long verbs call it.
    */
   between<Result>(task: (loop: BetweenBatches) => Promise<Result>): Promise<Result>;
+  /** Runs a task between two batches later, also after its request has ended. It is forgotten if the relay ends before. */
+  undo(task: (loop: BetweenBatches) => Promise<void>): void;
   /** Ends the term of the loop in order, runs a task, then begins another term; or stays paused. */
   apart<Result>(task: (parts: BetweenTerms) => Promise<Result>): Promise<Result>;
   /** Replaces settings of later terms, until the next reload of the file or the next start. */

@@ -22,6 +22,8 @@ export class Checkpoint {
   /** Milliseconds from the last save to the next one; Infinity if nothing has changed. */
   #saveAfter = Infinity;
   #isUpToDate = false;
+  /** Whether the last batch has proved that no change is waiting. */
+  #isAtEnd = false;
   #savedAt = 0;
 
   constructor(deps: {
@@ -53,7 +55,8 @@ export class Checkpoint {
 
   /** The lag of the change stream, in seconds; 0 if it is unknown. */
   get lagSeconds(): number {
-    return this.token ? secondsBehind(this.token, this.#deps.mongodbClock.now()) : 0;
+    if (!this.token || this.#isAtEnd) return 0;
+    return secondsBehind(this.token, this.#deps.mongodbClock.now());
   }
 
   /** Call it for each batch and chunk whose rows are confirmed. Only a batch has a token, and may be up to date. */
@@ -70,7 +73,7 @@ export class Checkpoint {
       const longest = isSame ? lease / 3 : IDLE_SAVE_MS;
       this.#saveAfter = Math.min(this.#saveAfter, longest, lease / 3);
     }
-    if (token) this.token = token;
+    if (token) [this.token, this.#isAtEnd] = [token, isUpToDate];
     this.#isUpToDate = isUpToDate;
     this.#unrefreshed ||= hasRows;
   }

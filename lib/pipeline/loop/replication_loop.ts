@@ -57,7 +57,8 @@ export async function replicate(
     Math.round(await estimatedCount(causalReader, all) / share.relays);
   // Requeued collections count twice.
   const isDue = unfinished !== null && readsCollections(unfinished);
-  const total = await countOf(...isDue ? namespaces : [], ...plan.requeued);
+  const all = unfinished !== null && unfinished.resumeAt !== null ? namespaces : [];
+  const total = await countOf(...all, ...plan.requeued);
   const filtered = new FilteredSnapshots(plan.filtered ?? [], deps);
   const checkpoint: Checkpoint = new Checkpoint({ ...deps, snapshot: () => snapshot.state });
   const snapshot: Snapshot = new Snapshot(plan, {

@@ -105,6 +105,12 @@ export class Snapshot {
     return plans.collectionsLeft(this.#plan).filter((each) => !tables.isSkipped(each));
   }
 
+  /** What is left to read of a collection, as it is planned; undefined for nothing. */
+  left(namespace: Namespace): Requeued | undefined {
+    const name = namespaceText(namespace);
+    return plans.collectionsLeft(this.#plan).find((each) => namespaceText(each) === name);
+  }
+
   /** Reads a collection again from its start. */
   requeue(namespace: Requeued, plan = plans.requeueAll(this.#plan, [namespace])): void {
     this.#plan = plan;
@@ -220,6 +226,7 @@ export class Snapshot {
     const ranges = await this.#deps.splitter.split(namespace);
     const total = await this.#deps.countOf(namespace);
     this.#totals.set(name, total);
+    this.#deps.tables.states.beginCount(namespace);
     if (this.#uncounted.delete(name)) {
       this.#total += total;
       this.#report();

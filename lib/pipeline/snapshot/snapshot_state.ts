@@ -184,11 +184,12 @@ export function withoutCollections(plan: SnapshotPlan, namespaces: readonly Name
  */
 export function requeueAll(plan: SnapshotPlan, collections: readonly Requeued[]): SnapshotPlan {
   const rest = withoutCollections(plan, collections);
-  const entries = collections.map(({ database, collection, keepsStale, skipped }) => ({
+  const entries = collections.map(({ database, collection, keepsStale, skipped, request }) => ({
     database,
     collection,
     ...keepsStale && { keepsStale },
     ...skipped && { skipped },
+    ...request !== undefined && { request },
   }));
   return { ...rest, requeued: [...rest.requeued, ...entries] };
 }

@@ -18,6 +18,8 @@ export interface SavedCollection extends Namespace {
   readonly table: TableName | undefined;
   readonly state: string;
   readonly reason: string | undefined;
+  /** Documents that its last snapshot had read when the state was saved. */
+  readonly documents: number;
 }
 
 /** A collection as it is saved when its state changes. */
@@ -60,7 +62,14 @@ export class SavedCollections extends StreamRows {
         "SET table_schema = excluded.table_schema, table_name = excluded.table_name",
       [database, collection, schema, name],
     );
-    const saved = { database, collection, table: { schema, name }, state: "waiting", reason: undefined };
+    const saved = {
+      database,
+      collection,
+      table: { schema, name },
+      state: "waiting",
+      reason: undefined,
+      documents: 0,
+    };
     (await this.#own)?.set(namespaceText(saved), saved);
   }
 
@@ -103,14 +112,18 @@ export class SavedCollections extends StreamRows {
   async #read(): Promise<Map<string, SavedCollection>> {
     await this.refresh();
     const order = `ORDER BY "database", collection LIMIT ${MAX_COLLECTIONS}`;
-    const rows = await this.select('"database", collection, table_schema, table_name, state, reason', order);
-    return new Map(rows.map(([database, collection, schema, name, state, reason]) => {
+    const rows = await this.select(
+      '"database", collection, table_schema, table_name, state, reason, documents',
+      order,
+    );
+    return new Map(rows.map(([database, collection, schema, name, state, reason, documents]) => {
       const namespace = { database: String(database), collection: String(collection) };
       return [namespaceText(namespace), {
         ...namespace,
         table: name === null ? undefined : { schema: String(schema), name: String(name) },
         state: String(state),
         reason: reason === null ? undefined : String(reason),
+        documents: Number(documents ?? 0),
       }];
     }));
   }

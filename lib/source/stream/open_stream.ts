@@ -63,7 +63,8 @@ export function featureTrial(onRefused: (names: StreamFeatures) => void): Featur
     for (const [at, features] of choices.entries()) {
       try {
         const opened = await open(features);
-        choices = choices.slice(at);
+        // Several streams may open at once.
+        choices = FEATURES.slice(FEATURES.findIndex((each) => each === features));
         if (at > 0) onRefused(FEATURES[0].filter((each) => !features.includes(each)));
         return opened;
       } catch (error) {

@@ -74,7 +74,7 @@ Deno.test("runStreams() shows the error of a stream as its settings word it", as
 Deno.test("sharedBy() divides what each stream has in memory, and not what they share", () => {
   const alone = settingsOf("shop");
   const { replyBytes, batchBytes, inFlightBytes, heapBytes } = sharedBy(4, alone);
-  assert.deepEqual([replyBytes * 4, batchBytes * 4, inFlightBytes, heapBytes], [
+  assert.deepEqual([replyBytes * 4, batchBytes * 4, inFlightBytes * 4, heapBytes], [
     alone.replyBytes,
     alone.batchBytes,
     alone.inFlightBytes,

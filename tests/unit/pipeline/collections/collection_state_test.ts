@@ -18,6 +18,7 @@ const PLAIN = [
   "snapshot planned",
   "snapshot begun",
   "snapshot done",
+  "snapshot cancelled",
   "followed without snapshot",
   "resumed",
   "usable again",
@@ -34,6 +35,7 @@ const NEXT: Readonly<Record<StateChange["what"], string>> = {
   "snapshot planned": "waiting waiting waiting paused failed",
   "snapshot begun": "snapshot snapshot following paused failed",
   "snapshot done": "waiting following following paused failed",
+  "snapshot cancelled": "following following following paused failed",
   "followed without snapshot": "following snapshot following paused failed",
   resumed: "waiting snapshot following waiting failed",
   "usable again": "waiting snapshot following paused waiting",
@@ -76,8 +78,8 @@ Deno.test("nextState(): a skipped collection follows again only after a whole sn
       const next = nextState(state, change);
       if (isSkipped(next)) since.length = 0;
       else if (next !== state) since.push(next.name);
-      // A dropped collection has no rows that it could miss.
-      if (change.what === "dropped" || change.what === "followed without snapshot") return;
+      // A dropped collection has no rows that it could miss. A request is cancelled only if nothing else needs its snapshot.
+      if (["dropped", "followed without snapshot", "snapshot cancelled"].includes(change.what)) return;
       if (next.name === "following") assert.deepEqual(since.slice(-2), ["snapshot", "following"]);
       state = next;
     }

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { failure } from "../../../../lib/pipeline/collections/collection.ts";
 import { CollectionStates } from "../../../../lib/pipeline/collections/collection_states.ts";
+import type { SavedCollection } from "../../../../lib/sink/metadata/saved_collections.ts";
 import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
 import { type LogFields, QUIET } from "../../../../lib/util/log.ts";
 
 const FAILED = failure(new UnusableTableError("it is a view", { hint: "Drop it" }));
 
-function setUp() {
+function setUp(list: readonly SavedCollection[] = []) {
   const clock = { time: 1_000_000, now: () => clock.time, monotonic: () => clock.time };
   const warned: (LogFields | undefined)[] = [];
   const states = new CollectionStates({
@@ -17,7 +18,7 @@ function setUp() {
       open: () => Promise.reject(new Error("It opens a table")),
       release: () => {},
     },
-    saved: { list: () => Promise.resolve([]), remove: async () => {}, save: async () => {} },
+    saved: { list: () => Promise.resolve([...list]), remove: async () => {}, save: async () => {} },
     emit: () => {},
   });
   const collectionOf = (collection: string) => states.get({ database: "shop", collection });
@@ -86,3 +87,17 @@ Deno.test("CollectionStates.failIfAny() names the collections that were not read
     hint: "shop.a: it is a view. Drop it.\nshop.b: it is a view. Drop it.",
   });
 });
+
+for (const state of ["waiting", "snapshot", "following"]) {
+  Deno.test(`CollectionStates knows after a restart what the snapshot of a ${state} collection has read`, async () => {
+    const a = { database: "shop", collection: "a" };
+    const { states } = setUp([{ ...a, table: undefined, state, reason: undefined, documents: 5 }]);
+    await states.load([a]);
+    states.start([]);
+    states.move(a, { what: "snapshot begun" });
+    states.count(a, { documents: 2 });
+    assert.equal(states.get(a).documents, 7);
+    states.beginCount(a);
+    assert.equal(states.get(a).documents, 0);
+  });
+}

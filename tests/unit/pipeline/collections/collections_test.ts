@@ -4,7 +4,7 @@ import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { type Emit, on } from "../../../../lib/pipeline/status/events.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import type { CollectionSettings, RelaySettings } from "../../../../lib/pipeline/settings.ts";
-import { memoryBudget } from "../../../../lib/util/garbage.ts";
+import { garbageLimit, memoryBudget } from "../../../../lib/util/garbage.ts";
 import { Collections } from "../../../../lib/pipeline/collections/collections.ts";
 import { POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
@@ -108,7 +108,7 @@ class FakeSink implements Transport {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-const MEMORY = memoryBudget({ inFlightBytes: 2 ** 20, heapBytes: 2 ** 30 });
+const MEMORY = memoryBudget({ inFlightBytes: 2 ** 20 }, garbageLimit(2 ** 30));
 
 interface Given extends Partial<RelaySettings>, Partial<CollectionSettings> {
   readonly part?: StreamPart;

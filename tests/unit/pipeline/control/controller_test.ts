@@ -68,6 +68,17 @@ Deno.test("Controller executes requests in order, each once", async () => {
   assert.deepEqual(states, ["running", "done", "running", "done"]);
 });
 
+Deno.test("Controller keeps the end of a request whose table cannot be refreshed then", async () => {
+  const memory = requestsInMemory("shop.*");
+  const requests = { ...memory, show: () => Promise.reject(new Error("no shard is active")) };
+  const { controller, events } = controlling({ requests });
+  requests.put({ id: "a", verb: "note", arguments: { text: "1" } });
+  await controller.poll();
+  assert.deepEqual([requests.ends, requests.states()], [["a done"], { a: "done" }]);
+  const states = events.flatMap((each) => each.type === "requestChanged" ? [each.request.state] : []);
+  assert.deepEqual(states, ["running", "done"]);
+});
+
 Deno.test("Controller refuses a cancel that names itself", async () => {
   const { controller, requests } = controlling();
   requests.put({ id: "a", verb: "cancel", arguments: { id: "a" } });

@@ -52,3 +52,19 @@ Deno.test("stop that a killed relay has begun stops the stream before a term of 
 Deno.test("rate and repair are long: requests after them do not wait for the loop", () => {
   assert.deepEqual([OWN_VERBS.rate?.kind, repairVerb.kind], ["long", "long"]);
 });
+
+Deno.test("stop at a time is refused if a pause begins while MongoDB is asked for its time", async () => {
+  const asked = Promise.withResolvers<BSON.Timestamp>();
+  const stream = {
+    settings: { snapshot: "initial" },
+    state: { token: null },
+    paused: undefined as object | undefined,
+    stop: () => assert.fail("it stops"),
+    timeNow: () => asked.promise,
+  };
+  const context = { stream: stream as unknown as ControlledStream, isResumed: false } as VerbContext;
+  const stopping = OWN_VERBS.stop?.read({ at: "7:1" })(context);
+  stream.paused = {};
+  asked.resolve(new BSON.Timestamp({ t: 6, i: 1 }));
+  await assert.rejects(async () => await stopping, /^RefusedError: The stream is paused/);
+});

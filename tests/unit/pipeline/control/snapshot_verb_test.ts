@@ -3,6 +3,7 @@ import { snapshotVerb } from "../../../../lib/pipeline/control/snapshot_verb.ts"
 import { type BetweenBatches, CancelledError, RefusedError } from "../../../../lib/pipeline/control/verb.ts";
 import type { VerbContext } from "../../../../lib/pipeline/control/verb.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
+import type { Requeued } from "../../../../lib/pipeline/collections/collection_state.ts";
 import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
 
@@ -11,11 +12,18 @@ const ORDERS = { database: "shop", collection: "orders" };
 /** A relay that follows shop.orders, and one request to it. */
 function relay(state = "following") {
   const done: string[] = [];
-  const collection = { state: { name: state, reason: "no room" }, documents: 7, retryAt: 0 };
-  const requeued: Namespace[] = [];
+  const collection = {
+    state: { name: state, reason: "no room" },
+    documents: 7,
+    retryAt: 0,
+    wasCancelled: false,
+  };
+  const requeued: Requeued[] = [];
   const clock = fakeClock();
   const cancel = new AbortController();
   let outcome: unknown;
+  let saves = 0;
+  const undone: (() => Promise<void>)[] = [];
   let loop = {
     settings: { scope: new Scope({ databases: ["shop"], collections: ["orders", "users"], exclude: [] }) },
     causalReader: { exists: ({ collection }: Namespace) => Promise.resolve(collection === "orders") },
@@ -23,7 +31,11 @@ function relay(state = "following") {
     tables: {
       states: {
         get: () => collection,
-        move: (_: Namespace, { what }: { what: string }) => void done.push(what),
+        move: (_: Namespace, { what }: { what: string }) => {
+          done.push(what);
+          collection.state = { ...collection.state, name: "following" };
+          collection.wasCancelled = true;
+        },
       },
       retry: () => {
         if (collection.state.name !== "failed") return false;
@@ -33,10 +45,8 @@ function relay(state = "following") {
       resume: () => collection.state.name === "paused" ? ORDERS : undefined,
     },
     snapshot: {
-      get state() {
-        return { requeued };
-      },
-      requeue: (namespace: Namespace) => {
+      left: () => requeued.at(-1),
+      requeue: (namespace: Requeued) => {
         done.push("requeue");
         requeued.push(namespace);
         collection.state = { ...collection.state, name: "waiting" };
@@ -57,7 +67,10 @@ function relay(state = "following") {
         discard: (id: string) => void done.push(`discard ${id}`),
       },
     },
-    checkpoint: { save: () => Promise.resolve(), flush: () => Promise.resolve(void done.push("flush")) },
+    checkpoint: {
+      save: () => Promise.resolve(void saves++),
+      flush: () => Promise.resolve(void done.push("flush")),
+    },
   } as unknown as BetweenBatches;
   const told: string[] = [];
   const context = {
@@ -70,6 +83,7 @@ function relay(state = "following") {
         cancel.signal.throwIfAborted();
         return await task(loop);
       },
+      undo: (task: (loop: BetweenBatches) => Promise<void>) => void undone.push(() => task(loop)),
     },
   } as unknown as VerbContext;
   /** Resolves when the request waits. */
@@ -80,6 +94,12 @@ function relay(state = "following") {
     run: (given: object = {}) => snapshotVerb.read({ collection: "shop.orders", ...given })(context),
     ...{ collection, requeued, clock, cancel, done, told, waits },
     end: (next: unknown) => outcome = next,
+    /** Runs what undoes a request, and returns how often the position was saved then. */
+    undo: async () => {
+      saves = 0;
+      for (const task of undone.splice(0)) await task();
+      return saves;
+    },
     newTerm: () => {
       const discard = () => void done.push("discard in the new term");
       loop = {
@@ -132,35 +152,71 @@ Deno.test("snapshot resumes a paused collection", async () => {
 });
 
 for (
-  const [given, undone] of [[{}, ["discard", "snapshot done"]], [{ filter: {} }, ["discard 1"]]] as const
+  const [given, undone] of [[{}, ["discard", "snapshot cancelled"]], [{ filter: {} }, ["discard 1"]]] as const
 ) {
-  Deno.test(`snapshot of ${JSON.stringify(given)} is undone if it is cancelled, not if the relay ends`, async () => {
+  const what = `snapshot of ${JSON.stringify(given)}`;
+
+  Deno.test(`${what} is undone if it is cancelled, not if the relay ends`, async () => {
     for (const reason of [new CancelledError(), new Error("the relay ends")]) {
-      const { run, waits, cancel, done } = relay();
+      const { run, waits, cancel, done, undo } = relay();
       const running = run(given);
       await waits();
       const before = done.length;
       cancel.abort(reason);
       await assert.rejects(running, (error) => error === reason);
-      assert.deepEqual(done.slice(before), reason instanceof CancelledError ? undone : []);
+      const isUndone = reason instanceof CancelledError;
+      assert.equal(await undo(), isUndone ? 1 : 0, "the next start does not go on with it");
+      assert.deepEqual(done.slice(before), isUndone ? undone : []);
     }
   });
-}
 
-for (const given of [{}, { filter: {} }]) {
-  Deno.test(`snapshot of ${JSON.stringify(given)} that continues in another term is undone in it`, async () => {
-    const { run, waits, newTerm, clock, cancel, done } = relay();
+  Deno.test(`${what} that was cancelled is undone in the term after it, as after a pause`, async () => {
+    const { run, waits, newTerm, cancel, done, undo } = relay();
     const running = run(given);
     await waits();
-    newTerm();
-    clock.pass(1_000);
-    await waits();
-    await new Promise((resolve) => setTimeout(resolve));
     cancel.abort(new CancelledError());
     await assert.rejects(running, CancelledError);
+    newTerm();
+    await undo();
     assert.ok(done.includes("discard in the new term"), `${done}`);
   });
 }
+
+Deno.test("snapshot that was cancelled goes on if it is needed for another reason", async () => {
+  const { run, waits, requeued, cancel, done, undo } = relay();
+  const running = run();
+  await waits();
+  requeued.push(ORDERS); // Its settings have changed.
+  cancel.abort(new CancelledError());
+  await assert.rejects(running, CancelledError);
+  await undo();
+  assert.deepEqual(done, ["requeue"]);
+});
+
+Deno.test("snapshot that has joined another request is not done when that one is cancelled", async () => {
+  const { run, waits, collection, requeued, clock } = relay("waiting");
+  requeued.push({ ...ORDERS, request: "0" });
+  const running = run();
+  await waits();
+  Object.assign(collection, { state: { ...collection.state, name: "following" }, wasCancelled: true });
+  clock.pass(1_000);
+  await assert.rejects(
+    running,
+    /^UserError: The request that had begun this snapshot was cancelled/,
+  );
+});
+
+Deno.test("snapshot goes on as one of all collections if history is lost", async () => {
+  const { run, waits, collection, requeued, clock } = relay();
+  const running = run();
+  await waits();
+  requeued[0] = ORDERS;
+  clock.pass(1_000);
+  await waits();
+  collection.state = { ...collection.state, name: "following" };
+  clock.pass(1_000);
+  assert.match(await running, /^Read 7 documents/);
+});
 
 Deno.test("snapshot with a filter keeps the types of its values, and ends as its read does", async () => {
   const { run, waits, end, clock, done } = relay();

@@ -54,13 +54,46 @@ function steered(paused: string | null = null, more: Partial<SteeringDeps> = {})
 Deno.test("Steering pauses between two terms, and goes on when it is resumed", async () => {
   const { steering, stream, state, ended, events, betweenTerms } = steered();
   const pausing = stream.pause(PAUSE);
-  await Promise.resolve();
+  while (ended.length === 0) await Promise.resolve();
   const waiting = betweenTerms();
   await pausing;
   assert.deepEqual([steering.isPaused, ended, state.paused], [true, ["term"], JSON.stringify(PAUSE)]);
   await stream.resume("asked for");
   await waiting;
   assert.deepEqual([steering.isPaused, state.paused, events], [false, null, ["paused", "resumed"]]);
+});
+
+Deno.test("Steering begins a pause at once while a task runs between two terms, and stays paused after it", async () => {
+  const { steering, stream, relay, events, betweenTerms } = steered();
+  const task = Promise.withResolvers<void>();
+  const done = stream.apart(() => task.promise);
+  const waiting = betweenTerms();
+  await stream.pause(PAUSE);
+  task.resolve();
+  await done;
+  relay.abort();
+  await waiting;
+  assert.deepEqual([steering.isPaused, events], [true, ["paused"]]);
+});
+
+Deno.test("Steering stays paused by a request that arrives as the pause before it ends", async () => {
+  const saving = Promise.withResolvers<void>();
+  const state = { token: null, paused: JSON.stringify({ ...PAUSE, resumeAt: 0 }) };
+  const save = async (change: object) => {
+    await saving.promise;
+    Object.assign(state, change);
+  };
+  const position = { state, save } as unknown as SteeringDeps["position"];
+  const { steering, stream, relay, betweenTerms } = steered(state.paused, { position });
+  const pausing = stream.pause(PAUSE);
+  const waiting = betweenTerms();
+  await new Promise((resolve) => setTimeout(resolve));
+  saving.resolve();
+  await pausing;
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.deepEqual([steering.isPaused, state.paused], [true, JSON.stringify(PAUSE)]);
+  relay.abort();
+  await waiting;
 });
 
 Deno.test("Steering starts paused if a pause was saved, and ends the wait with the relay", async () => {

@@ -94,6 +94,15 @@ Deno.test("Checkpoint refreshes at the interval while it catches up and has more
   assert.equal(checkpoint.refreshDueAt(false), clock.monotonic() + 25);
 });
 
+Deno.test("Checkpoint knows no lag of an idle stream, whose token is old, also between chunks of a snapshot", () => {
+  const { checkpoint } = checkpointOf();
+  checkpoint.applied({ token: tokenOf(9), hasRows: true });
+  assert.equal(checkpoint.lagSeconds, 9);
+  checkpoint.applied({ token: tokenOf(9), hasRows: false, isUpToDate: true });
+  checkpoint.applied({ hasRows: true });
+  assert.equal(checkpoint.lagSeconds, 0);
+});
+
 Deno.test("Checkpoint saves after rows at the interval, after a mere token later", async () => {
   const { checkpoint, clock } = checkpointOf();
   await checkpoint.save();

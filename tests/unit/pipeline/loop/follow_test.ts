@@ -133,3 +133,17 @@ Deno.test("follow() reads collections again whose settings have changed, beside 
   assert.notEqual(relay.opened[0], null);
   assert.deepEqual([relay.status.current.phase, relay.status.current.upserts], ["following", 5]);
 });
+
+Deno.test("follow() counts only the collections that it reads again, also after a restart", async () => {
+  const options = { collections: { a: 100, b: 20 } };
+  await using first = relayInMemory(options);
+  await first.pass(SECOND);
+  await first.stop();
+  const slow = { ...options, snapshotRate: 4 };
+  await using second = relayInMemory({ ...slow, saved: first.position.state, outdated: ["b"] });
+  await second.pass(2 * SECOND);
+  await second.stop();
+  await using relay = relayInMemory({ ...slow, saved: second.position.state });
+  await relay.pass(SECOND);
+  for (const { reported: [begin = ""] } of [second, relay]) assert.match(begin, /^snapshot \d+ of 20$/);
+});

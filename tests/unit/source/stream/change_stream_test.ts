@@ -92,6 +92,16 @@ Deno.test("changeStream() remembers what the service refuses when it opens again
   assert.equal(commands.filter((each) => each === "aggregate").length, 3);
 });
 
+Deno.test("featureTrial() remembers what a service supports if several streams open at once", async () => {
+  const trial = featureTrial(() => {});
+  const open = (features: readonly string[]) =>
+    features.includes(SPLIT)
+      ? Promise.reject(new MongoServerError({ message: "refused", code: 40_324 }))
+      : Promise.resolve(features);
+  const opened = await Promise.all(Array.from({ length: 5 }, () => trial(open)));
+  assert.deepEqual([...opened, await trial(open)], Array(6).fill([EXPANDED]));
+});
+
 Deno.test("changeStream() opens when the primary has changed, as a relay starts or begins again", async () => {
   let failures = 2;
   const answer: Answer = ({ aggregate }) => aggregate && failures-- > 0 ? error(189) : undefined;
