@@ -33,11 +33,21 @@ export function parseCommandLine(args: readonly string[], width: number): Parsed
   return flags ? { command, flags } : { text: commandHelp(name, command, width) };
 }
 
-/** The name of the command, of one word or two. @example IN: ["config", "check", "relay.yaml"] → OUT: config check */
+/**
+ * The name of the command, of one word or two; undefined if help of the program is meant.
+ * @throws UsageError if a flag stands before the second word
+ * @example
+ * IN: ["config", "check", "relay.yaml"] → OUT: config check
+ */
 function commandIn([first, second]: readonly string[]): string | undefined {
   const isGroup = first !== undefined && Object.keys(COMMANDS).some((name) => name.startsWith(`${first} `));
   if (!isGroup) return first;
-  return second === undefined || /^-/.test(second) ? undefined : `${first} ${second}`;
+  if (second === undefined || second === "--help" || second === "-h") return undefined;
+  if (!second.startsWith("-")) return `${first} ${second}`;
+  const example = Object.keys(COMMANDS).find((name) => name.startsWith(`${first} `));
+  throw new UsageError(`${first} needs its second word before ${second.replace(/=.*/s, "")}`, {
+    hint: `For example: ${example} ${second.replace(/=.*/s, "")} …`,
+  });
 }
 
 /** Returns the options' values as texts, by flag; undefined if help is asked for. */

@@ -1,10 +1,14 @@
 /** Progress of a snapshot or a verification: a bar on a terminal, otherwise a log line every few seconds. */
 import { type Listener, on, type SnapshotProgress } from "../pipeline/status/events.ts";
+import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
 import { durationText } from "../util/text.ts";
 import type { VerifyEvent } from "../verify/verify.ts";
 import type { CommandContext } from "./command.ts";
 
-type Options = Pick<CommandContext, "statusLine" | "log">;
+interface Options extends Pick<CommandContext, "statusLine" | "log"> {
+  /** @default {the system's} */
+  readonly clock?: Pick<Clock, "monotonic">;
+}
 
 type Counted = Pick<SnapshotProgress, "documents" | "total">;
 
@@ -43,21 +47,21 @@ export function verifyProgress(
 const LINE_INTERVAL_MS = 5_000;
 
 /** Draws a bar with this title, or logs this message every few seconds, until it is stopped. */
-function display(title: string, message: string, { statusLine, log }: Options) {
-  let paceOf = startPace();
-  let shownAt = performance.now();
+function display(title: string, message: string, { statusLine, log, clock = SYSTEM_CLOCK }: Options) {
+  let paceOf = startPace(clock);
+  let shownAt = clock.monotonic();
   const show = ({ documents, total }: Counted, lag?: number): void => {
     const { rate, left } = paceOf({ documents, total });
     if (statusLine) {
       statusLine.show((columns) => progressLine({ title, documents, total, rate, left, lag }, columns));
-    } else if (performance.now() - shownAt >= LINE_INTERVAL_MS) {
-      shownAt = performance.now();
+    } else if (clock.monotonic() - shownAt >= LINE_INTERVAL_MS) {
+      shownAt = clock.monotonic();
       log.info(message, { documents, total, rate_per_s: rate, left_s: left ?? undefined, lag_s: lag });
     }
   };
   const stop = (): void => {
     statusLine?.clear();
-    paceOf = startPace();
+    paceOf = startPace(clock);
   };
   return { show, stop };
 }
@@ -95,13 +99,13 @@ const secondsText = (seconds: number): string =>
 const countText = (count: number): string => count.toLocaleString("en-US");
 
 /** Measures documents per second since the first call, and estimates the seconds until all are read. */
-function startPace(): (counted: Counted) => Pick<Progress, "rate" | "left"> {
-  const started = performance.now();
-  let first: number | undefined;
+function startPace(clock: Pick<Clock, "monotonic">): (counted: Counted) => Pick<Progress, "rate" | "left"> {
+  let first: { readonly at: number; readonly documents: number } | undefined;
   return ({ documents, total }) => {
-    first ??= documents;
-    const seconds = Math.max(0.001, (performance.now() - started) / 1_000);
-    const rate = Math.round((documents - first) / seconds);
+    const at = clock.monotonic();
+    first ??= { at, documents };
+    const seconds = Math.max(0.001, (at - first.at) / 1_000);
+    const rate = Math.round((documents - first.documents) / seconds);
     return { rate, left: rate > 0 ? Math.ceil(Math.max(0, total - documents) / rate) : null };
   };
 }

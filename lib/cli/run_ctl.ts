@@ -6,7 +6,7 @@ import type { ControlRequest } from "../sink/metadata/control_requests.ts";
 import { hasEnded } from "../pipeline/control/request_order.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
 import { terminalColumns } from "../util/standard_streams.ts";
-import { textTable, visible } from "../util/text.ts";
+import { firstLine, textTable, visible } from "../util/text.ts";
 import type { CommandContext } from "./command.ts";
 
 const LISTED = 20;
@@ -25,22 +25,25 @@ export async function runCtl(
     print(output === "json" ? JSON.stringify(requests.map(fieldsOf)) : listText(requests, width));
     return 0;
   }
-  const { until, timeout, ...request } = settings;
-  const waits = until === "ended";
-  const onAsked = (asked: Asked) => {
-    if (output === "text") print(askedText(asked));
-  };
-  const asked = await ask(settings, { ...request, timeout: waits ? timeout : 0 }, {
+  const waits = (asked: Asked) => settings.until === "ended" || isAnswered(settings) && asked.isFollowed;
+  const asked = await ask(settings, settings, {
     clock: SYSTEM_CLOCK,
     signal,
-    onAsked,
+    onAsked: (asked) => {
+      if (output === "text") print(askedText(asked));
+      return waits(asked);
+    },
   });
   if (output === "json") print(JSON.stringify({ ...fieldsOf(asked.request), is_followed: asked.isFollowed }));
-  if (!waits) return 0;
+  if (!waits(asked)) return 0;
   const isOver = hasEnded(asked.request);
   if (output === "text") print(isOver ? endText(asked.request) : `Not ended yet: ctl list shows it.`);
   return asked.request.state === "done" ? 0 : isOver ? NOT_DONE : TIMED_OUT;
 }
+
+/** Whether the answer is all that the request is for, so that `ctl` waits for it. */
+const isAnswered = ({ verb, arguments: { action } }: Pick<ControlRequest, "verb" | "arguments">): boolean =>
+  verb === "letters" && (action === "list" || action === "show");
 
 /** @example OUT: Asked for pause (6f1c…) of shop.* -> … */
 export function askedText({ request: { verb, id, stream, expiresAt }, isFollowed }: Asked): string {
@@ -62,7 +65,7 @@ export function listText(requests: readonly ControlRequest[], width: number): st
     state,
     new Date(askedAt).toISOString(),
     visible(askedBy ?? ""),
-    visible(message ?? progress ?? ""),
+    visible(firstLine(message ?? progress ?? "")),
   ]);
   return textTable({ header: ["id", "verb", "state", "asked", "by", "message"], rows }, width).join("\n");
 }

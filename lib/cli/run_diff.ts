@@ -1,5 +1,5 @@
 /** Runs `config diff`: compares a file with the settings that the relay of each stream has saved. */
-import { changesOfStream, contentOf, EFFECTS } from "../config/effective.ts";
+import { changesOfStream, changeText, contentOf, EFFECTS } from "../config/effective.ts";
 import type { StreamSettings } from "../config/relay_file.ts";
 import { rewordFor } from "../config/origins.ts";
 import type { Given } from "../config/read.ts";
@@ -45,13 +45,8 @@ async function differences(
   if (before === undefined) {
     return [`No relay has saved settings of ${name.stream}: it is a new stream`];
   }
-  const orNone = (text: string) => text || "(none)";
-  const changes = changesOfStream(JSON.parse(before), stream).map(
-    ({ collection, setting, before, after, reload }) => {
-      const name = collection ? `${setting} of ${collection}` : setting;
-      return `${name}: ${orNone(before)} → ${orNone(after)}: ${EFFECTS[reload]}`;
-    },
-  );
+  const changes = changesOfStream(JSON.parse(before), stream)
+    .map((change) => `${changeText(change)}: ${EFFECTS[change.reload]}`);
   const isOutdated = contentOf(stream).isOutdated(before);
   const isMoved = (each: Namespace, table: TableName) =>
     !isSameTable(tableFor(tableOf(each), each, transport.dialect), table);

@@ -1,5 +1,5 @@
 /** Runs the streams of a file, and reads it again on SIGHUP. */
-import { changesOf, contentOf, EFFECTS, shownOf } from "../config/effective.ts";
+import { changesOf, changeText, contentOf, EFFECTS, shownOf } from "../config/effective.ts";
 import { rewordFor } from "../config/origins.ts";
 import { openRelayFile, type RelayFile, type StreamSettings as StreamOfFile } from "../config/relay_file.ts";
 import { describe } from "../pipeline/status/describe_error.ts";
@@ -105,22 +105,26 @@ export function reloaded(
   read: () => RelayFile,
   { streams, log }: ReloadContext,
 ): { readonly file: RelayFile; readonly refusals: readonly string[] } {
-  const refuse = (message: string, { hint, ...fields }: LogFields): string => {
-    log.error(message, { ...fields, hint });
-    return [`${message}:`, ...Object.values(fields), hint].filter(Boolean).join(" ");
+  const refuse = (message: string, what: string, fields: LogFields): string => {
+    log.error(message, fields);
+    return [`${message}: ${what}`, fields.hint].filter(Boolean).join(" ");
   };
   let after: RelayFile;
   try {
     after = read();
   } catch (error) {
     const { message, hint } = describe(error);
-    const refusal = refuse("The file was not reloaded, and nothing has changed", { error: message, hint });
+    const refusal = refuse("The file was not reloaded, and nothing has changed", message, {
+      error: message,
+      hint,
+    });
     return { file: before, refusals: [refusal] };
   }
   const changes = changesOf(before, after);
   const refusals = changes.filter(({ reload }) => reload === "restart").map(({ reload: _, ...change }) => {
     const hint = "Restart cdc-relay: it resumes from its position. Or undo this change, and reload again.";
-    return refuse("The file was not reloaded: this setting needs a restart", { ...change, hint });
+    const what = [...change.stream === undefined ? [] : [change.stream], `${changeText(change)}.`].join(": ");
+    return refuse("The file was not reloaded: this setting needs a restart", what, { ...change, hint });
   });
   if (refusals.length > 0) return { file: before, refusals };
   log.info("The file was reloaded", { changes: changes.length });

@@ -41,7 +41,11 @@ export async function openWatchers(
   const { openTracing } = env?.OTEL_DENO === "true" ? await import("../monitor/tracing.ts") : {};
   const { openMonitor } = listen ? await import("../monitor/monitor.ts") : {};
   const source = opened.use(new PageSource(sinkOf, clock));
-  const side = { stored: source.stored, control: token && { token, ask: source.ask } };
+  const side = {
+    stored: source.stored,
+    readStored: source.read,
+    control: token && { token, ask: source.ask },
+  };
   const monitor = listen && openMonitor &&
     opened.use(await openMonitor({ ...options, ...side, listen, versions }));
   const onFailure = (event: RelayEvent) => monitor?.listen(event);
@@ -72,7 +76,8 @@ interface Schema {
   /** By stream. */
   collections: ReadonlyMap<string, readonly CollectionStatus[]>;
   askedAt: number;
-  isAsked: boolean;
+  /** Undefined if nothing is being read. */
+  reading: Promise<void> | undefined;
 }
 
 /** What the page shows that only CrateDB has, over separate connections, so that nothing delays the streams. */
@@ -87,21 +92,32 @@ export class PageSource implements AsyncDisposable {
     private readonly open: (sink: SinkAddress) => Promise<Transport> = openTransport,
   ) {}
 
-  /** What was read last, at once. Reads again in the background, at most every five seconds and only when asked. */
-  readonly stored = ({ schema, stream }: FollowedStream, name: string): readonly CollectionStatus[] => {
-    const sink = this.sinkOf(name);
-    const key = JSON.stringify([schema, sink]);
-    const known = this.#schemas.get(key) ?? { collections: new Map(), askedAt: -Infinity, isAsked: false };
-    this.#schemas.set(key, known);
-    if (!known.isAsked && this.clock.monotonic() - known.askedAt >= INTERVAL_MS) {
-      known.askedAt = this.clock.monotonic();
-      known.isAsked = true;
-      this.#transport(sink).then((transport) => collectionsIn(transport, schema))
-        .then((found) => known.collections = found, () => {}) // The stream reports an outage.
-        .finally(() => known.isAsked = false);
-    }
-    return known.collections.get(stream) ?? [];
+  /** What was read last, at once. Reads again in the background. */
+  readonly stored = (followed: FollowedStream, name: string): readonly CollectionStatus[] => {
+    this.read(followed, name);
+    return this.#schemaOf(followed, name).collections.get(followed.stream) ?? [];
   };
+
+  /** Reads at most every five seconds and only when asked. Settles when {@linkcode stored} has what was read; never fails. */
+  readonly read = async (followed: FollowedStream, name: string): Promise<void> => {
+    const known = this.#schemaOf(followed, name);
+    if (!known.reading && this.clock.monotonic() - known.askedAt >= INTERVAL_MS) {
+      known.askedAt = this.clock.monotonic();
+      known.reading = this.#transport(this.sinkOf(name))
+        .then((transport) => collectionsIn(transport, followed.schema))
+        .then((found) => void (known.collections = found), () => {}) // The stream reports an outage.
+        .finally(() => known.reading = undefined);
+    }
+    await known.reading;
+  };
+
+  #schemaOf({ schema }: FollowedStream, name: string): Schema {
+    const key = JSON.stringify([schema, this.sinkOf(name)]);
+    const known = this.#schemas.get(key) ??
+      { collections: new Map(), askedAt: -Infinity, reading: undefined };
+    this.#schemas.set(key, known);
+    return known;
+  }
 
   readonly ask: Control["ask"] = async (request, { name, followed }) => {
     const requests = new ControlRequests(await this.#transport(this.sinkOf(name)), followed);

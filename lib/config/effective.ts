@@ -91,6 +91,16 @@ export const EFFECTS: Readonly<Record<Reload, string>> = {
   "restart": "after a restart",
 };
 
+/**
+ * A change in words, without the stream.
+ * @example
+ * IN: {collection: "orders", setting: "omit", before: "", after: "card", …} → OUT: omit of orders: (none) → card
+ */
+export function changeText({ collection, setting, before, after }: Omit<Change, "reload">): string {
+  const name = collection ? `${setting} of ${collection}` : setting;
+  return `${name}: ${before || "(none)"} → ${after || "(none)"}`;
+}
+
 /** The settings of a file. */
 export interface EffectiveFile {
   readonly processEffective: readonly Setting[];

@@ -3,7 +3,7 @@ import { type FollowedStream, on, type RelayEvent } from "../pipeline/status/eve
 import type { RelayStatus } from "../pipeline/status/relay_status.ts";
 import type { RecordedEvent } from "../sink/metadata/event_log.ts";
 import type { CollectionStatus } from "../sink/metadata/status_view.ts";
-import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
+import { type Clock, SYSTEM_CLOCK, waitAtMost } from "../util/clock.ts";
 import type { Logger } from "../util/log.ts";
 import { visible } from "../util/text.ts";
 import { type Control, controlRoute } from "./control_route.ts";
@@ -21,6 +21,8 @@ export interface MonitorOptions extends Pick<RelayMetricsDeps, "streams" | "vers
   readonly settings?: () => unknown;
   /** The collections of a stream as CrateDB has them. @param name as of `streams` @default {nothing} */
   readonly stored?: (stream: FollowedStream, name: string) => readonly CollectionStatus[];
+  /** Settles when `stored` has what CrateDB has. @default {at once} */
+  readonly readStored?: (stream: FollowedStream, name: string) => Promise<void>;
   /** @default {`/control` does not exist} */
   readonly control?: Control | undefined;
   /** @default {the system's} */
@@ -38,7 +40,8 @@ export interface Monitor extends RunningServer {
  * of all streams.
  */
 export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
-  const { streams, maxLag, log, settings = () => [], stored, control, clock = SYSTEM_CLOCK } = options;
+  const { streams, maxLag, log, settings = () => [], stored, readStored, control, clock = SYSTEM_CLOCK } =
+    options;
   const metrics = new RelayMetrics({ ...options, clock });
   const reports = new Map(streams.map((each) => {
     const { name, status } = each;
@@ -79,9 +82,14 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
       anyHost: true,
     },
     "/status": {
-      get: (query) => {
+      get: async (query) => {
         const since = query.get("since");
         if (since !== null) return view(since);
+        const reading = Array.from(reports.values(), async ({ name, followed }) => {
+          const stream = followed();
+          if (stream) await readStored?.(stream, name);
+        });
+        await waitAtMost(READ_MS, Promise.all(reading), clock);
         const found = all(undefined);
         return jsonAnswer(found.length === 1 ? found[0] : found, 2);
       },
@@ -124,6 +132,8 @@ function forASecond<Key, Value>(clock: Pick<Clock, "monotonic">, make: (key: Key
   };
 }
 
+/** Longest wait for CrateDB, which may be away. */
+const READ_MS = 1_000;
 /** Events of all streams together that are kept. */
 const MAX_EVENTS = 100;
 const SHOWN_COLLECTIONS = 200;

@@ -1,6 +1,6 @@
 /** The results of `check` and `plan` as texts. */
 import type { Finding } from "../pipeline/status/finding.ts";
-import { durationText, textTable } from "../util/text.ts";
+import { durationText, textTable, visible } from "../util/text.ts";
 import type { CollectionPlan, StreamPlan } from "./plan.ts";
 import type { PlannedPath } from "./table_plan.ts";
 
@@ -33,7 +33,7 @@ function pathRow({ path, types, column, overflow }: PlannedPath, documents: numb
 
 function collectionText(plan: CollectionPlan, width: number): string {
   const { documents, columns, measured, overflowing, unstorable, partitions, suggestions, ddl } = plan;
-  const head = `${plan.collection} -> ${plan.table}${plan.exists ? ", which exists" : ""}`;
+  const head = visible(`${plan.collection} -> ${plan.table}${plan.exists ? ", which exists" : ""}`);
   if (plan.sampled === 0) {
     return `${head}\n  No document to sample: columns are created as documents arrive\n`;
   }
@@ -50,8 +50,8 @@ function collectionText(plan: CollectionPlan, width: number): string {
     `Documents without a value for their partition: ${part(partitions.unfit, documents)}`,
     measured && `Measured: ${number(measured.rowsPerSecond)} rows per second, ` +
       `${measured.bytesPerRow ?? "unknown"} bytes per row, ${measured.refused} of ${measured.rows} refused`,
-    ...suggestions,
-    ...ddl.split("\n"),
+    ...suggestions.map(visible),
+    ...ddl.split("\n").map(visible),
   ];
   return `${[head, ...lines.filter(Boolean)].join("\n  ")}\n`;
 }

@@ -28,7 +28,7 @@ export interface Asked {
 
 const POLL_INTERVAL_MS = 200;
 
-/** Adds a request, and waits for its end for `timeout` milliseconds; 0 for not at all. */
+/** Adds a request, and waits for its end for `timeout` milliseconds if `onAsked` returns true. */
 export async function ask(
   settings: CtlSettings,
   { verb, arguments: given, expires, timeout }: Pick<ControlRequest, "verb" | "arguments"> & {
@@ -39,7 +39,7 @@ export async function ask(
   { clock, signal, onAsked }: {
     readonly clock: Clock;
     readonly signal: AbortSignal;
-    readonly onAsked: (asked: Asked) => void;
+    readonly onAsked: (asked: Asked) => boolean;
   },
 ): Promise<Asked> {
   await using transport = await openTransport(settings.sink);
@@ -55,8 +55,8 @@ export async function ask(
   });
   const tables = [{ schema, name: "cdc_position" }];
   const isFollowed = (await readPositions(transport, { tables, stream })).some(({ isHeld }) => isHeld);
-  onAsked({ request, isFollowed });
-  while (request.endedAt === null && clock.monotonic() < until) {
+  const waits = onAsked({ request, isFollowed });
+  while (waits && request.endedAt === null && clock.monotonic() < until) {
     await clock.wait(POLL_INTERVAL_MS, { signal });
     request = await requests.find(request.id) ?? request;
   }

@@ -134,7 +134,7 @@ function collectionLine(result: CollectionResult): string {
     `${seconds.toFixed(1)} s`,
     ...result.mode === "count" ? [] : [`${Math.round(documents / seconds).toLocaleString("en")}/s`],
   ];
-  return `${collection} -> ${table}: ${verdict(result)} | ${counts.join(", ")}`;
+  return `${visible(`${collection} -> ${table}`)}: ${verdict(result)} | ${counts.join(", ")}`;
 }
 
 function verdict(result: CollectionResult): string {

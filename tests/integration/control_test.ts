@@ -244,5 +244,7 @@ cratedbTest(
     const listed = JSON.parse((await ctl(context, "list", "--json")).stdout) as Document[];
     assert.deepEqual(listed.map(({ verb, state }) => `${verb} ${state}`), ["cancel done", "pause cancelled"]);
     assert.notEqual(await phase(context), "paused");
+    const letters = await ctl(context, "letters", "list");
+    assert.match(letters.stdout, /\nletters done: 0 dead letters\n$/, "a request for an answer waits for it");
   },
 );

@@ -117,7 +117,7 @@ export class Controller {
     try {
       if (!verb) {
         throw new RefusedError(`Unknown verb: ${request.verb}.`, {
-          hint: `Verbs: ${Object.keys(this.#verbs).sort()}.`,
+          hint: `Verbs: ${Object.keys(this.#verbs).sort().join(", ")}.`,
         });
       }
       if (request.fault) throw new RefusedError(`Not executed: ${request.fault}`);

@@ -5,7 +5,7 @@ import { SavedCollections } from "../../sink/metadata/saved_collections.ts";
 import type { TableName } from "../../sink/sql/names.ts";
 import { grouped } from "../../util/grouped.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import { cut } from "../../util/text.ts";
+import { cut, visible } from "../../util/text.ts";
 import { repairRows } from "../collections/repair.ts";
 import { assertFollows, type BetweenBatches, RefusedError, type VerbContext } from "./verb.ts";
 import { type Arguments, verbOf } from "./verb_arguments.ts";
@@ -53,7 +53,7 @@ async function printed(
     for (const { oid, error, time, document } of await letters.list({ ...options, oids, limit })) {
       const text = options.withDocuments ? `${error}\n${document ?? "without its document"}` : error;
       const shown = options.withDocuments ? text : cut(text, MAX_ERROR_CHARACTERS);
-      lines.push(`${name} ${oid} ${new Date(time).toISOString()} ${shown}`);
+      lines.push(`${name} ${visible(oid)} ${new Date(time).toISOString()} ${shown}`);
     }
   }
   const more = count > lines.length
@@ -81,7 +81,7 @@ async function retry({ collection, oid }: Selection, context: VerbContext): Prom
   }
   const left = tried - stored;
   return `Stored ${stored} of ${lettersText(tried)}.` +
-    (left > 0 ? ` ${left} stay, with the error of now.` : "");
+    (left > 0 ? ` ${left} ${left === 1 ? "stays" : "stay"}, with the error of this try.` : "");
 }
 
 async function retryPage(

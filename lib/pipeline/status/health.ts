@@ -147,7 +147,11 @@ function problemsOf(seen: Seen, maxLag: number): readonly Problem[] {
   if (letters > 0) {
     const hint =
       "ctl letters list shows the errors. Correct the documents or columns, then: ctl letters retry.";
-    add("dead letters", `${countText(letters)} documents could not be stored`, hint);
+    add(
+      "dead letters",
+      `${countText(letters)} document${letters === 1 ? "" : "s"} could not be stored`,
+      hint,
+    );
   }
   addEach(undefined, paused, ({ collection }) => [
     `${collection} is paused: its changes are skipped`,

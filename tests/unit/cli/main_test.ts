@@ -47,6 +47,10 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [[], /No command given[^]*cdc-relay/],
   [["cdc-rely"], /Unknown command: cdc-rely\nDid you mean cdc-relay\?/],
   [["workload"], /Unknown command: workload\nSee --help\./],
+  [
+    ["ctl", "--stream=shop", "pause"],
+    /ctl needs its second word before --stream\nFor example: ctl pause --stream …/,
+  ],
   [["toString"], /Unknown command: toString/],
   [["--frobnicate"], /Unknown command: --frobnicate/],
   [["cdc-relay", "--tabel", "t"], /Unknown option: --tabel\nDid you mean --table\?/],

@@ -40,3 +40,17 @@ Deno.test("snapshotProgress() erases the bar when the snapshot is done", () => {
   progress.listen({ type: "snapshotDone", documents: 10, seconds: 1 });
   assert.ok(written.endsWith("\r\x1b[2K"));
 });
+
+Deno.test("snapshotProgress() counts the rate of each snapshot from its first document, hours after the start", () => {
+  let now = 0;
+  const logged: unknown[] = [];
+  const log = { ...QUIET, info: (_: string, fields?: object) => void logged.push(fields) };
+  using progress = snapshotProgress({ statusLine: undefined, log, clock: { monotonic: () => now } });
+  const read = (documents: number) =>
+    progress.listen({ type: "snapshotProgress", documents, total: 1_000, lagSeconds: 0 });
+  now = 3_600_000;
+  read(100);
+  now += 5_000;
+  read(600);
+  assert.deepEqual(logged.at(-1), { documents: 600, total: 1_000, rate_per_s: 100, left_s: 4, lag_s: 0 });
+});

@@ -83,7 +83,7 @@ Deno.test("reloaded() changes nothing if a setting needs a restart, and says whi
   assert.equal(refusals.length, 1);
   assert.match(
     refusals[0] ?? "",
-    /: this setting needs a restart: shop lease 10s 20s Restart cdc-relay: it /,
+    /: this setting needs a restart: shop: lease: 10s → 20s\. Restart cdc-relay: it /,
   );
   assert.deepEqual(replaced, [false, false]);
   assert.deepEqual(lines.map(({ level, setting }) => [level, setting]), [["error", "lease"]]);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { eventually } from "../../../dev/servers/eventually.ts";
 import { get as request } from "node:http";
 import { type Monitor, openMonitor } from "../../../lib/monitor/monitor.ts";
 import type { CollectionState } from "../../../lib/pipeline/collections/collection_state.ts";
@@ -6,7 +7,7 @@ import type { RelayStatus } from "../../../lib/pipeline/status/relay_status.ts";
 import { recordedEvent } from "../../../lib/sink/metadata/event_log.ts";
 import { UserError } from "../../../lib/util/errors.ts";
 import { QUIET } from "../../../lib/util/log.ts";
-import { fakeClock } from "../../support/fake_clock.ts";
+import { type FakeClock, fakeClock } from "../../support/fake_clock.ts";
 import { statusOf } from "../../support/status_of.ts";
 
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
@@ -286,4 +287,53 @@ Deno.test("the page is shown 200 collections: those that need attention, and the
     101,
   ]);
   assert.equal(JSON.parse((await get(`${monitor.url}/status`))[1]).collections.length, 301);
+});
+
+/** A monitor of a collection with two dead letters of an earlier run. */
+async function ofLetters(clock: FakeClock, readStored: (found: () => void) => Promise<void>) {
+  const row = { collection: "shop.orders", table: null, state: "following", reason: null, hint: null };
+  const stored = { ...row, rows: 0, documents: 9, since: null, verified: null, verified_to: null };
+  let letters = 0;
+  const monitor = await openMonitor({
+    listen: LOOPBACK,
+    maxLag: () => 1_000,
+    streams: [{ name: "", status: { current: statusOf({ phase: "following" }) } }],
+    versions: { version: "1", runtime: "2" },
+    log: QUIET,
+    clock,
+    stored: () => [{ ...stored, dead_letters: letters }],
+    readStored: () => readStored(() => letters = 2),
+  });
+  monitor.listen({ type: "leaseTaken", schema: "doc", stream: "shop.* -> t", owner: "host/1/ab" });
+  monitor.listen({
+    type: "collectionChanged",
+    namespace: { database: "shop", collection: "orders" },
+    table: "t",
+    state: { name: "following" },
+    since: 0,
+  });
+  return monitor;
+}
+
+async function stateOf({ url }: Monitor): Promise<unknown> {
+  const { state, dead_letters } = JSON.parse((await get(`${url}/status`))[1]);
+  return [state, dead_letters];
+}
+
+Deno.test("openMonitor() answers the first /status with what CrateDB has of the collections", async () => {
+  await using monitor = await ofLetters(fakeClock(), async (found) => {
+    await null;
+    found();
+  });
+  assert.deepEqual(await stateOf(monitor), ["dead letters", 2]);
+});
+
+Deno.test("openMonitor() answers /status after a second if CrateDB does not", async () => {
+  const clock = fakeClock();
+  await using monitor = await ofLetters(clock, () => new Promise(() => {}));
+  const { waits } = clock;
+  const state = stateOf(monitor);
+  await eventually(() => assert.equal(clock.waits, waits + 1));
+  clock.pass(1_000);
+  assert.deepEqual(await state, ["ok", 0]);
 });

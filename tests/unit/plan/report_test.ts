@@ -68,6 +68,19 @@ Deno.test("planText() has the types in per cent, the column, and the overflow of
   assert.match(text, /about 70 s at 20,000 rows per second, a default: .*; the oplog reaches back 24 h$/);
 });
 
+Deno.test("planText() escapes names that would steer a terminal", () => {
+  const name = "\x1b[31mred";
+  const red = {
+    ...ORDERS,
+    collection: `shop.${name}`,
+    table: `"shop"."${name}"`,
+    ddl: `CREATE TABLE "${name}"`,
+  };
+  const text = planText({ ...PLAN, collections: [red] }, 120);
+  assert.ok(!text.includes("\x1b"));
+  assert.match(text, /CREATE TABLE "\\u001b\[31mred"/);
+});
+
 Deno.test("planText() has the partitions, and how many documents have no value for theirs", () => {
   const textOf = (unfit: number) =>
     planText({ ...PLAN, collections: [{ ...ORDERS, partitions: { count: 12, unfit } }] }, 120);

@@ -77,6 +77,11 @@ for (const [found, text] of REPORTS) {
   });
 }
 
+Deno.test("textReport() escapes names that would steer a terminal", () => {
+  const text = textReport([resultOf({ collection: "shop.\x1b[31mred", table: "doc.\x1b[31mred" })]);
+  assert.match(text, /^shop\.\\u001b\[31mred -> doc\.\\u001b\[31mred: equal/);
+});
+
 Deno.test("textReport() names the first keys that differ, and how", () => {
   const differences = [
     { oid: "1", kind: "different" as const, paths: [{ path: "a.b", document: "20.5", row: undefined }] },

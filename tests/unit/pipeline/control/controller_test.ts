@@ -106,7 +106,7 @@ Deno.test("Controller executes again what a killed relay has begun", async () =>
 
 for (
   const [what, request, state, message] of [
-    ["an unknown verb", { verb: "jump" }, "refused", /Unknown verb: jump.*Verbs: cancel,long,note/],
+    ["an unknown verb", { verb: "jump" }, "refused", /Unknown verb: jump.*Verbs: cancel, long, note/],
     [
       "arguments that are not JSON",
       { verb: "note", fault: "the arguments are not JSON: {" },

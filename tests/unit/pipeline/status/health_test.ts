@@ -73,6 +73,11 @@ for (const [state, given] of Object.entries(PROBLEMS)) {
   });
 }
 
+Deno.test("healthOf() counts dead letters", () => {
+  const texts = [1, 1_200].map((deadLetters) => healthOf(...seen({}, { deadLetters })).warnings[0]?.text);
+  assert.deepEqual(texts, ["1 document could not be stored.", "1,200 documents could not be stored."]);
+});
+
 Deno.test("healthOf() has the first problem in the order of the view, and warns of all", () => {
   const letters = seen({}, { collections: [collection("failed")], deadLetters: 3 });
   assert.deepEqual([healthOf(...letters).state, healthOf(...letters).warnings.length], [
