@@ -117,6 +117,7 @@ async function planCollection(
   const settings = { ...ofCollection, shards };
   const sampling = { size, stages: settings.transform, onRefused: () => {} };
   const sample = (await sampleOf(causalReader, namespace, sampling)).map(({ document }) => document);
+  const lengths = sample.map(({ length }) => length);
   const missing = existing ? missingColumns(table, existing.definition, settings) : [];
   const { plan, rows } = await planTable(sample, transport, { table, settings, exists, missing });
   const { definition } = plan;
@@ -134,8 +135,9 @@ async function planCollection(
     // A filter selects the same share of all documents as of the sample.
     documents: Math.round(count * Math.min(1, sample.length / Math.max(1, Math.min(size, count)))),
     sampled: sample.length,
-    averageBytes: average,
-    largestBytes: Math.max(0, ...sample.map(({ length }) => length)),
+    // Without the fields that are omitted.
+    averageBytes: Math.round(lengths.reduce((sum, each) => sum + each, 0) / Math.max(1, lengths.length)),
+    largestBytes: Math.max(0, ...lengths),
     suggestions: [
       ...existing ? rebuildsOf(namespace, { ...existing, missing }, ofCollection) : [],
       ...suggestionsOf(namespace, await knownOf(namespace, causalReader), sample, settings),

@@ -39,8 +39,10 @@ function collectionText(plan: CollectionPlan, width: number): string {
   }
   const rows = plan.paths.map((each) => pathRow(each, documents));
   const lines = [
-    `${number(documents)} documents of ${number(plan.averageBytes)} bytes on average; ` +
-    `the largest of ${number(plan.sampled)} sampled has ${number(plan.largestBytes)}`,
+    `${number(documents)} documents; ${number(plan.sampled)} sampled have ${
+      number(plan.averageBytes)
+    } bytes on ` +
+    `average, ${number(plan.largestBytes)} at most`,
     ...textTable({ header: ["path", "types", "column", "to overflow"], rows }, width - 2),
     `${columns.used} of ${columns.limit} columns`,
     overflowing > 0 && `Rows with an overflow: ${part(overflowing, documents)}`,

@@ -64,7 +64,7 @@ const stop = verbOf("stop", "long", ({ at }) => async ({ stream, isResumed }) =>
   const reached = time
     ? `at ${clusterTimeText(time)}, operation time ${time.t}:${time.i}`
     : "before the first batch";
-  stream.log.info("Stopped as asked", { at: reached });
+  stream.log.info(`Stopped as asked ${reached}`);
   const rest = stream.state.snapshot === null
     ? ""
     : " The snapshot was not finished: the next start goes on with it.";
