@@ -21,16 +21,31 @@ export function parseCommandLine(args: readonly string[], width: number): Parsed
   const [first, ...rest] = args;
   if (first === undefined) throw new UsageError(`No command given.\n\n${programHelp(COMMANDS, width)}`);
   if (first === "--version" || first === "-V") return { text: `${PROGRAM} ${VERSION}` };
-  const isHelp = ["--help", "-h", "help"].includes(first);
+  const isHelp = [...HELP, "help"].includes(first);
   const words = isHelp ? rest : args;
   const name = commandIn(words);
-  if (name === undefined) return { text: programHelp(COMMANDS, width) };
+  if (name === undefined) {
+    if (!isHelp && !HELP.includes(rest[0] ?? "")) throw incomplete(first);
+    return { text: programHelp(COMMANDS, width) };
+  }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) {
     throw new UsageError(`Unknown command: ${name}`, { hint: meant(name, Object.keys(COMMANDS), "--help") });
   }
   const flags = isHelp ? undefined : parseFlags(words.slice(name.split(" ").length), name, command);
   return flags ? { command, flags } : { text: commandHelp(name, command, width) };
+}
+
+const HELP: readonly string[] = ["--help", "-h"];
+
+/** Of two words, only the first is given. */
+function incomplete(first: string): UsageError {
+  const seconds = Object.keys(COMMANDS).flatMap((name) =>
+    name.startsWith(`${first} `) ? [name.slice(first.length + 1)] : []
+  );
+  return new UsageError(`${first} needs a second word, before its options: ${seconds.join(", ")}`, {
+    hint: `For example: ${first} ${seconds[0]} --help`,
+  });
 }
 
 /** The name of the command, of one word or two. @example IN: ["config", "check", "relay.yaml"] → OUT: config check */
