@@ -118,6 +118,7 @@ cratedbTest(
     const late = await status("--max-lag", "100ms");
     assert.equal(late.code, 4);
     assert.match(late.stdout, /far behind/);
+    assert.equal((await status("--max-lag", "forever")).code, 0);
     proxy.release();
     assert.equal((await wait()).code, 0);
     await viewShows(context, { state: "ok", lag_ms: 0, rows: 3 });

@@ -59,6 +59,7 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
     ["cdc-relay", "--lease", "10"],
     /--lease is not from 1s to 24h \(a number without a unit is milliseconds\): current value is "10"/,
   ],
+  [["ctl", "pause", "--expires", "forever"], /--expires is not from 1s to 8760h/],
   [["cdc-relay", "extra"], /Unexpected argument: "extra"/],
   [["cdc-relay", "--table"], /--table needs a value/],
   [["cdc-relay", "--table", "--database", "x"], /--table needs a value/],
