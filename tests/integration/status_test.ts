@@ -47,7 +47,10 @@ function holdingProxy(httpUrl: string) {
     host: `127.0.0.1:${server.addr.port}`,
     hold: () => void ({ promise: held, resolve: release } = Promise.withResolvers<void>()),
     release: () => release(),
-    [Symbol.asyncDispose]: () => server.shutdown(),
+    async [Symbol.asyncDispose]() {
+      release();
+      await server.shutdown();
+    },
   };
 }
 
