@@ -51,17 +51,33 @@ async function runWith<Context extends Pick<CommandContext, "log">, Result>(
   }
 }
 
-/** Runs a command for one stream after the other. Resolves to the highest exit code. */
+/**
+ * Runs a command for one stream after the other; for all at once if it never ends by itself: then the first error ends
+ * all. Resolves to the highest exit code.
+ */
 async function forEachStream(
   given: Given,
   context: CommandContext,
   run: (given: Given, context: CommandContext, name?: string) => Promise<number>,
+  { together = false } = {},
 ): Promise<number> {
-  let code = 0;
-  for (const { given: each, name } of await streamsOf(given)) {
-    code = Math.max(code, await runWith(each, context, (own) => run(each, own, name)));
+  const streams = await streamsOf(given);
+  const runOne = (context: CommandContext) => ({ given: each, name }: StreamGiven) =>
+    runWith(each, context, (own) => run(each, own, name));
+  if (!together || streams.length === 1) {
+    const codes: number[] = [];
+    for (const each of streams) codes.push(await runOne(context)(each));
+    return Math.max(...codes);
   }
-  return code;
+  const end = new AbortController();
+  const signal = AbortSignal.any([context.signal, end.signal]);
+  const running = streams.map((each) =>
+    runOne({ ...context, signal, statusLine: undefined })(each).catch((error) => {
+      end.abort(error);
+      throw error;
+    })
+  );
+  return Math.max(...await Promise.all(running).finally(() => Promise.allSettled(running)));
 }
 
 /** What is given for the stream of the file that `ctl` names; undefined without a file. @throws UsageError for several */
@@ -205,6 +221,7 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
         given,
         context,
         (each, own) => runVerify(verifyConfig(each), { ...own, given: each }),
+        { together: runsForever("verify", given) },
       );
     },
   },

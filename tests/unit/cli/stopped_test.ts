@@ -1,27 +1,7 @@
 /** What a signal makes of the exit code. */
 import assert from "node:assert/strict";
-import { createServer, type Socket } from "node:net";
-import type { AddressInfo } from "node:net";
 import { start } from "../../support/program.ts";
-
-/** A port that takes connections, and does not answer. */
-async function silentServer() {
-  const sockets = new Set<Socket>();
-  const connected = Promise.withResolvers<void>();
-  const server = createServer((socket) => {
-    sockets.add(socket.on("error", () => {}));
-    connected.resolve();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    connected: connected.promise,
-    [Symbol.dispose]() {
-      sockets.forEach((each) => each.destroy());
-      server.close();
-    },
-  };
-}
+import { silentServer } from "../../support/silent_server.ts";
 
 const SCOPE = "--database shop --collection orders";
 
