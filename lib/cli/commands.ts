@@ -51,10 +51,7 @@ async function runWith<Context extends Pick<CommandContext, "log">, Result>(
   }
 }
 
-/**
- * Runs a command for one stream after the other; for all at once if it never ends by itself: then the first error ends
- * all. Resolves to the highest exit code.
- */
+/** Runs a command for one stream after the other, or together: the first error then ends all. Resolves to the highest exit code. */
 async function forEachStream(
   given: Given,
   context: CommandContext,
@@ -202,7 +199,9 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
     examples: ["", "--database shop --collection orders --timeout 30s", "--at 2026-01-31T12:00:00Z"],
     run: async (given, context) => {
       const { runWait } = await import("./run_status.ts");
-      return await forEachStream(given, context, (each, own) => runWait(waitConfig(each), own));
+      // So they share the timeout.
+      const together = true;
+      return await forEachStream(given, context, (each, own) => runWait(waitConfig(each), own), { together });
     },
   },
   "verify": {
