@@ -70,7 +70,7 @@ export async function status(
     };
     return () => read().catch((error) => ({ sink, error, reword }));
   });
-  const isDrawn = columns !== undefined && output === "text";
+  const drawnWidth = output === "text" ? columns : undefined;
   let drawn = 0;
   while (true) {
     const found = await Promise.all(reads.map((read) => read()));
@@ -89,9 +89,9 @@ export async function status(
       if (runs === "once" || !isReached || !isRetryable(error)) throw error;
       text = output === "json" ? JSON.stringify({ error: messageOf(error) }) : messageOf(error);
     }
-    const isOpen = print(isDrawn ? redrawn(text, drawn) : text);
+    const isOpen = print(redrawn(text, drawn));
     if (runs === "once" || !isOpen) return isAllWell;
-    drawn = text.split("\n").length;
+    if (drawnWidth !== undefined) drawn = heightOf(text, drawnWidth);
     await clock.wait(INTERVAL_MS, { signal });
   }
 }
@@ -131,6 +131,10 @@ export async function findStreams(
 /** Erases the last lines and draws the text over them. @example IN: "a", 2 → OUT: "\x1b[2A\x1b[Ja" */
 export const redrawn = (text: string, lines: number): string =>
   lines === 0 ? text : `\x1b[${lines}A\x1b[J${text}`;
+
+/** The lines that a terminal of this width shows. @example IN: "abcd\n", 3 → OUT: 3 */
+const heightOf = (text: string, width: number): number =>
+  text.split("\n").reduce((sum, { length }) => sum + Math.max(1, Math.ceil(length / width)), 0);
 
 function textOf(
   { streams, absence }: Found,

@@ -151,7 +151,11 @@ Deno.test("statusText() lists failed and paused collections with reasons and hin
 });
 
 /** Reads the streams of a file with these CrateDBs, of which those named `silent` do not answer. Ends after the second text. */
-async function read(hosts: readonly [string, ...string[]], change: Partial<StatusSettings> = {}) {
+async function read(
+  hosts: readonly [string, ...string[]],
+  change: Partial<StatusSettings> = {},
+  columns?: number,
+) {
   const settingsOf = (host: string): StatusSettings => ({
     sink: parseSinkUrl(`crate://${host}`),
     streamIn: undefined,
@@ -172,7 +176,7 @@ async function read(hosts: readonly [string, ...string[]], change: Partial<Statu
     signal: new AbortController().signal,
     clock: { ...clock, now: () => NOW, wait: () => Promise.resolve() },
     log: { ...QUIET, warn: (message) => void warnings.push(message) },
-    columns: undefined,
+    columns,
     print: (text) => texts.push(text) < 2,
     open: ({ host }) =>
       host === "silent"
@@ -208,6 +212,13 @@ Deno.test("status() prints JSON of the streams that it has, and logs why others 
   assert.equal(isWell, false);
   assert.deepEqual(JSON.parse(texts[0] ?? "").map(({ state }: StreamStatus) => state), ["ok"]);
   assert.match(warnings[0] ?? "", /^The streams at silent:4200 are missing/);
+});
+
+Deno.test("status() erases all lines of a terminal that the text before it has, also those of a wrapped line", async () => {
+  const { texts: [first = "", second = ""] } = await read(["answers", "silent"], { runs: "forever" }, 40);
+  const lines = first.split("\n").flatMap((line) => line.match(/.{1,40}/g) ?? [""]);
+  assert.ok(lines.length > first.split("\n").length);
+  assert.equal(second, `\x1b[${lines.length}A\x1b[J${first}`);
 });
 
 Deno.test("status() fails if no CrateDB answers, also at the start of many", async () => {
