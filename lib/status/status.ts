@@ -5,7 +5,7 @@ import { proofOf, proofText } from "../pipeline/status/proof.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isRetryable } from "../sink/connection/sink_error.ts";
 import type { Transport } from "../sink/connection/transport.ts";
-import { nodesOf, nodeText, type SinkAddress } from "../sink/connection/url.ts";
+import { addressKey, nodesOf, nodeText, type SinkAddress } from "../sink/connection/url.ts";
 import type { StreamStatus } from "../sink/metadata/status_view.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
@@ -60,7 +60,7 @@ export async function status(
   const { signal, clock, columns, print, open = openTransport } = context;
   await using opened = new AsyncDisposableStack();
   let isReached = false;
-  const reads = [...Map.groupBy(all, ({ sink }) => JSON.stringify(sink)).values()].map((settings) => {
+  const reads = [...Map.groupBy(all, ({ sink }) => addressKey(sink)).values()].map((settings) => {
     const [{ sink, reword } = all[0]] = settings;
     let transport: Transport | undefined;
     const read = async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isWell, redrawn, status, type StatusSettings, statusText } from "../../../lib/status/status.ts";
-import { parseSinkUrl } from "../../../lib/sink/connection/url.ts";
+import { parseSinkUrl, type SinkAddress } from "../../../lib/sink/connection/url.ts";
 import { SinkError } from "../../../lib/sink/connection/sink_error.ts";
 import { STATUS_FIELDS, type StreamStatus } from "../../../lib/sink/metadata/status_view.ts";
 import { CRATEDB } from "../../../lib/sink/sql/dialect.ts";
@@ -156,14 +156,19 @@ async function read(
   change: Partial<StatusSettings> = {},
   columns?: number,
 ) {
-  const settingsOf = (host: string): StatusSettings => ({
-    sink: parseSinkUrl(`crate://${host}`),
-    streamIn: undefined,
-    maxLag: 60_000,
-    output: "text",
-    runs: "once",
-    ...change,
-  });
+  const settingsOf = (each: string): StatusSettings => {
+    const [host, token] = each.split(" ");
+    const sink = { ...parseSinkUrl(`crate://${host}`), ...token && { jwt: () => token } };
+    return ({
+      sink,
+      streamIn: undefined,
+      maxLag: 60_000,
+      output: "text",
+      runs: "once",
+      ...change,
+    });
+  };
+  const opened: SinkAddress[] = [];
   const [first, ...others] = hosts;
   const texts: string[] = [];
   const warnings: string[] = [];
@@ -178,8 +183,9 @@ async function read(
     log: { ...QUIET, warn: (message) => void warnings.push(message) },
     columns,
     print: (text) => texts.push(text) < 2,
-    open: ({ host }) =>
-      host === "silent"
+    open: (sink) => {
+      opened.push(sink);
+      return sink.host === "silent"
         ? Promise.reject(new SinkError("connect ECONNREFUSED", { code: "ECONNREFUSED" }))
         : Promise.resolve({
           dialect: CRATEDB,
@@ -189,9 +195,10 @@ async function read(
             return Promise.resolve({ count: rows.length, rows });
           },
           async [Symbol.asyncDispose]() {},
-        }),
+        });
+    },
   });
-  return { isWell, texts, warnings };
+  return { isWell, texts, warnings, tokens: opened.map(({ jwt }) => jwt?.()) };
 }
 
 for (const runs of ["once", "forever"] as const) {
@@ -219,6 +226,11 @@ Deno.test("status() erases all lines of a terminal that the text before it has, 
   const lines = first.split("\n").flatMap((line) => line.match(/.{1,40}/g) ?? [""]);
   assert.ok(lines.length > first.split("\n").length);
   assert.equal(second, `\x1b[${lines.length}A\x1b[J${first}`);
+});
+
+Deno.test("status() reads each stream with its own token", async () => {
+  const { tokens } = await read(["answers one", "answers other", "answers one"]);
+  assert.deepEqual(tokens, ["one", "other"]);
 });
 
 Deno.test("status() fails if no CrateDB answers, also at the start of many", async () => {
