@@ -69,10 +69,13 @@ function parseFlags(args: readonly string[], name: string, command: Command): Fl
   if (tokens.some((token) => token.kind === "option" && token.name === "help")) return undefined;
   const flags: Record<string, string> = {};
   const switched: Record<string, string> = {};
+  /** Arguments without a flag. */
+  const words: string[] = [];
   for (const token of tokens) {
     if (token.kind === "positional") {
       if (argument !== undefined && flags[argument] === undefined) {
         flags[argument] = token.value;
+        words.push(token.value);
         continue;
       }
       const hint = `Options are written --name VALUE. See ${name} --help.`;
@@ -96,12 +99,16 @@ function parseFlags(args: readonly string[], name: string, command: Command): Fl
         const hint = `e.g. --${flag} ${option.default || placeholderOf(option)}`;
         throw new UsageError(`--${flag} needs a value`, { hint });
       }
+      if (flag === argument && words.length > 0) throw contradiction(JSON.stringify(words[0]), `--${flag}`);
       flags[flag] = isList(option) && flags[flag] !== undefined ? `${flags[flag]},${value}` : value;
     } else throw unknownOption(rawName, name, table);
   }
   for (const [set, flag] of Object.entries(switched)) {
     if (flags[set] !== undefined) throw contradiction(`--${flag}`, `--${set} ${flags[set]}`);
     flags[set] = switches.find((each) => each.flag === flag)?.value ?? "";
+  }
+  for (const flag of Object.keys(flags)) {
+    if (flags[`${flag}-file`] !== undefined) throw contradiction(`--${flag}`, `--${flag}-file`);
   }
   return flags;
 }

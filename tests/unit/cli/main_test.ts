@@ -60,6 +60,11 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
     /--lease is not from 1s to 24h \(a number without a unit is milliseconds\): current value is "10"/,
   ],
   [["ctl", "pause", "--expires", "forever"], /--expires is not from 1s to 8760h/],
+  [["rebuild", "shop.orders", "--target", "shop.users"], /"shop.orders" cannot be given with --target/],
+  [
+    ["status", "--cratedb-url=crate://", "--cratedb-url-file=u"],
+    /--cratedb-url cannot be given with --cratedb-url-file/,
+  ],
   [["cdc-relay", "extra"], /Unexpected argument: "extra"/],
   [["cdc-relay", "--table"], /--table needs a value/],
   [["cdc-relay", "--table", "--database", "x"], /--table needs a value/],
