@@ -28,6 +28,8 @@ export interface CommandContext {
   readonly configureLog: (options: Pick<LoggerOptions, "format" | "level">) => void;
   /** Draws progress; undefined if standard error is not a terminal. */
   readonly statusLine: StatusLine | undefined;
+  /** Characters in a line of standard output; undefined if it is no terminal. */
+  readonly columns: number | undefined;
   /** Writes to standard output. Returns false if the output is closed. */
   readonly print: (text: string) => boolean;
 }

@@ -6,13 +6,7 @@ import type { Description } from "../pipeline/status/describe_error.ts";
 import { unlessAborted } from "../util/concurrency.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { createLogger, type Logger, type LoggerOptions } from "../util/log.ts";
-import {
-  isBrokenPipe,
-  type OutputStream,
-  STDERR,
-  STDOUT,
-  terminalColumns,
-} from "../util/standard_streams.ts";
+import { isBrokenPipe, type OutputStream, STDERR, STDOUT } from "../util/standard_streams.ts";
 import { helpWidth } from "./help.ts";
 import { parseCommandLine } from "./parse.ts";
 import { StatusLine } from "./status_line.ts";
@@ -41,7 +35,7 @@ export async function main(
   const signal = AbortSignal.any([stop, output.closed]);
   let isEndless = false;
   try {
-    const parsed = parseCommandLine(args, helpWidth(env, terminalColumns()));
+    const parsed = parseCommandLine(args, helpWidth(env, stdout.columns));
     if ("text" in parsed) {
       output.print(parsed.text);
       return 0;
@@ -62,6 +56,7 @@ export async function main(
       log,
       configureLog: (options) => Object.assign(logging, options),
       statusLine: isShown ? statusLine : undefined,
+      columns: stdout.columns,
       print: (text) => statusLine.above(() => output.print(text)),
     });
     const exitCode = await (parsed.command.tidiesUp ? running : unlessAborted(running, stop)) ?? 0;

@@ -73,6 +73,7 @@ function captured() {
   let rest = "";
   return {
     isTerminal: false,
+    columns: undefined,
     get text() {
       return text;
     },
