@@ -1,6 +1,6 @@
 /** Output of the demo: data on standard output, progress on standard error. */
 import { styleText } from "node:util";
-import { STDERR, STDOUT, terminalColumns } from "../../lib/util/standard_streams.ts";
+import { STDERR, STDOUT } from "../../lib/util/standard_streams.ts";
 
 const WIDTH = { least: 60, most: 132, elsewhere: 110 } as const;
 
@@ -18,7 +18,7 @@ export interface Screen {
 
 /** Respects `NO_COLOR` and `TERM=dumb`. */
 export function createScreen(env: Readonly<Record<string, string | undefined>>): Screen {
-  const columns = terminalColumns();
+  const { columns } = STDOUT;
   const colour = columns !== undefined && !env.NO_COLOR && env.TERM !== "dumb";
   const paint = (style: "bold" | "dim") => (text: string) =>
     colour ? styleText(style, text, { validateStream: false }) : text;

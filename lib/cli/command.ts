@@ -13,6 +13,10 @@ export interface Command {
   readonly examples: readonly string[];
   /** Whether SIGHUP does not end it. @default {never} */
   readonly reloads?: (given: Given) => boolean;
+  /** Whether it may run until a signal ends it. Others fail then. @default {never} */
+  readonly isEndless?: (given: Given) => boolean;
+  /** Whether it has something to finish after the signal; others are left as they are. @default {false} */
+  readonly tidiesUp?: true;
   /** Loads its modules when it is called, so that help is instant. Resolves to an exit code unless that is 0. */
   readonly run: (given: Given, context: CommandContext) => Promise<number | void>;
 }
@@ -24,6 +28,8 @@ export interface CommandContext {
   readonly configureLog: (options: Pick<LoggerOptions, "format" | "level">) => void;
   /** Draws progress; undefined if standard error is not a terminal. */
   readonly statusLine: StatusLine | undefined;
+  /** Characters in a line of standard output; undefined if it is no terminal. */
+  readonly columns: number | undefined;
   /** Writes to standard output. Returns false if the output is closed. */
   readonly print: (text: string) => boolean;
 }

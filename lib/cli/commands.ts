@@ -14,7 +14,8 @@ import {
 } from "../config/config.ts";
 import { type CtlVerb, givenForStream, wordOf } from "../config/ctl_options.ts";
 import { OPTIONS } from "../config/options.ts";
-import type { Given } from "../config/read.ts";
+import { find, type Given } from "../config/read.ts";
+import { STREAM } from "../config/relay_options.ts";
 import { rewordFor } from "../config/origins.ts";
 import { relayConfig } from "../config/relay_settings.ts";
 import { UsageError } from "../util/errors.ts";
@@ -50,17 +51,30 @@ async function runWith<Context extends Pick<CommandContext, "log">, Result>(
   }
 }
 
-/** Runs a command for one stream after the other. Resolves to the highest exit code. */
+/** Runs a command for one stream after the other, or together: the first error then ends all. Resolves to the highest exit code. */
 async function forEachStream(
   given: Given,
   context: CommandContext,
   run: (given: Given, context: CommandContext, name?: string) => Promise<number>,
+  { together = false } = {},
 ): Promise<number> {
-  let code = 0;
-  for (const { given: each, name } of await streamsOf(given)) {
-    code = Math.max(code, await runWith(each, context, (own) => run(each, own, name)));
+  const streams = await streamsOf(given);
+  const runOne = (context: CommandContext) => ({ given: each, name }: StreamGiven) =>
+    runWith(each, context, (own) => run(each, own, name));
+  if (!together || streams.length === 1) {
+    const codes: number[] = [];
+    for (const each of streams) codes.push(await runOne(context)(each));
+    return Math.max(...codes);
   }
-  return code;
+  const end = new AbortController();
+  const signal = AbortSignal.any([context.signal, end.signal]);
+  const running = streams.map((each) =>
+    runOne({ ...context, signal, statusLine: undefined })(each).catch((error) => {
+      end.abort(error);
+      throw error;
+    })
+  );
+  return Math.max(...await Promise.all(running).finally(() => Promise.allSettled(running)));
 }
 
 /** What is given for the stream of the file that `ctl` names; undefined without a file. @throws UsageError for several */
@@ -117,6 +131,9 @@ const CTL: Readonly<Record<`ctl ${CtlVerb}`, Omit<Command, "options">>> = {
   "ctl rebuild": ctl("rebuild", "Have the relay write a table again, by its design", ["shop.orders --wait"]),
 };
 
+const runsForever = (command: "status" | "verify", given: Given): boolean =>
+  find("runs", OPTIONS[command].runs, given)?.value === "forever";
+
 /** Each command without its options, which {@linkcode OPTIONS} has by the same name. */
 const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> = {
   "cdc-relay": {
@@ -129,6 +146,8 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
       `--collection orders --filter '{"status": "open"}' --omit card`,
     ],
     reloads: (given) => fileOf(given) !== undefined,
+    tidiesUp: true,
+    isEndless: (given) => find("snapshot", STREAM.snapshot, given)?.value !== "only",
     run: async (given, context) => {
       const file = fileOf(given);
       if (file === undefined) {
@@ -158,6 +177,7 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
       "--database shop --measure 10000",
       "--database shop --apply",
     ],
+    tidiesUp: true,
     run: async (given, context) => {
       const { runPlan } = await import("./run_plan.ts");
       return await forEachStream(given, context, (each, own) => runPlan(planConfig(each), own));
@@ -166,6 +186,7 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
   "status": {
     summary: "Report the state of the streams, from CrateDB alone; for people, machines and health checks",
     examples: ["", "--watch", "--database shop --max-lag 30s --json"],
+    isEndless: (given) => runsForever("status", given),
     run: async (given, context) => {
       const [first, ...others] = await streamsOf(given);
       const all = [statusConfig(first.given), ...others.map(({ given }) => statusConfig(given))] as const;
@@ -178,7 +199,9 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
     examples: ["", "--database shop --collection orders --timeout 30s", "--at 2026-01-31T12:00:00Z"],
     run: async (given, context) => {
       const { runWait } = await import("./run_status.ts");
-      return await forEachStream(given, context, (each, own) => runWait(waitConfig(each), own));
+      // So they share the timeout.
+      const together = true;
+      return await forEachStream(given, context, (each, own) => runWait(waitConfig(each), own), { together });
     },
   },
   "verify": {
@@ -189,12 +212,15 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
       "--database shop --sample 10000 --json",
       "--database '*' --watch --rate 2000",
     ],
+    tidiesUp: true,
+    isEndless: (given) => runsForever("verify", given),
     run: async (given, context) => {
       const { runVerify } = await import("./run_verify.ts");
       return await forEachStream(
         given,
         context,
         (each, own) => runVerify(verifyConfig(each), { ...own, given: each }),
+        { together: runsForever("verify", given) },
       );
     },
   },
@@ -205,6 +231,7 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
       "--stream 'shop.* -> {database}.{collection}'",
       "--stream 'testdrive.data -> doc.cdc-testdrive' --yes",
     ],
+    tidiesUp: true,
     run: async (given, context) =>
       await (await import("./run_forget.ts")).runForget(forgetConfig(given), context),
   },
@@ -212,6 +239,7 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
     summary: "Write the table of a collection again, by the design in its settings; MongoDB is not read",
     argument: "target",
     examples: ["shop.orders --config relay.yaml", "shop.orders --database shop --partition-by month=at"],
+    tidiesUp: true,
     run: async (given, context) => {
       const streams = (await streamsOf(given)).map(({ given }) => ({ ...relayConfig(given), given }));
       const collection = rebuildTarget(given);
@@ -252,6 +280,8 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
   "db-workload": {
     summary: "Write example data into a collection",
     examples: ["", "--count 20000 --mix insert=70,update=20,replace=5,delete=5"],
+    tidiesUp: true,
+    isEndless: () => true,
     run: async (given, context) =>
       await (await import("../workload/workload.ts")).workload(workloadConfig(given), context),
   },

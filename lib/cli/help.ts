@@ -22,8 +22,8 @@ const OPTION_COLUMN = 35;
 const NARROW = 80;
 
 const EXIT_CODES =
-  "Exit codes: 0 done or stopped by a signal, 1 failed, 2 wrong usage, 3 verify, config diff or plan --apply found a " +
-  "difference, 4 check, plan or status found a problem or wait timed out.";
+  "Exit codes: 0 done (cdc-relay, db-workload, --watch: or stopped by a signal), 1 failed, 2 wrong usage, 3 verify, " +
+  "config diff or plan --apply found a difference, 4 check, plan or status found a problem or wait timed out.";
 
 export function programHelp(commands: Readonly<Record<string, Command>>, width: number): string {
   const line = (term: string, description: string) => item(term, description, width, COMMAND_COLUMN);

@@ -3,15 +3,10 @@ import { logOptions } from "../config/config.ts";
 import { type Reword, rewordFor } from "../config/origins.ts";
 import type { Environment } from "../config/read.ts";
 import type { Description } from "../pipeline/status/describe_error.ts";
+import { unlessAborted } from "../util/concurrency.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { createLogger, type Logger, type LoggerOptions } from "../util/log.ts";
-import {
-  isBrokenPipe,
-  type OutputStream,
-  STDERR,
-  STDOUT,
-  terminalColumns,
-} from "../util/standard_streams.ts";
+import { isBrokenPipe, type OutputStream, STDERR, STDOUT } from "../util/standard_streams.ts";
 import { helpWidth } from "./help.ts";
 import { parseCommandLine } from "./parse.ts";
 import { StatusLine } from "./status_line.ts";
@@ -25,6 +20,8 @@ interface Surroundings {
   readonly stderr?: OutputStream;
 }
 
+const STOPPED = "Stopped by a signal before the end";
+
 type Report = (description: Description) => void;
 
 /** Runs a command line. Returns the exit code. @example IN: ["--version"] → OUT: prints "mongodb_cdc_cratedb 0.1.0", 0 */
@@ -36,8 +33,9 @@ export async function main(
   let reword: Reword = (text) => text;
   const output = outputTo(stdout);
   const signal = AbortSignal.any([stop, output.closed]);
+  let isEndless = false;
   try {
-    const parsed = parseCommandLine(args, helpWidth(env, terminalColumns()));
+    const parsed = parseCommandLine(args, helpWidth(env, stdout.columns));
     if ("text" in parsed) {
       output.print(parsed.text);
       return 0;
@@ -52,20 +50,24 @@ export async function main(
     report = reportTo(log, logging, stderr);
     const isShown = terminal && logging.format === "text" && ["debug", "info"].includes(logging.level);
     if (!parsed.command.reloads?.(given)) stopOnHangup();
-    const exitCode = await parsed.command.run(given, {
+    isEndless = parsed.command.isEndless?.(given) ?? false;
+    const running = parsed.command.run(given, {
       signal,
       log,
       configureLog: (options) => Object.assign(logging, options),
       statusLine: isShown ? statusLine : undefined,
+      columns: stdout.columns,
       print: (text) => statusLine.above(() => output.print(text)),
     });
-    return exitCode ?? 0;
+    const exitCode = await (parsed.command.tidiesUp ? running : unlessAborted(running, stop)) ?? 0;
+    if (exitCode === 0 && stop.aborted && !isEndless) throw stop.reason;
+    return exitCode;
   } catch (error) {
     // Loaded only now, with the MongoDB driver.
     const { describe } = await import("../pipeline/status/describe_error.ts");
-    const description = describe(error);
-    const isAbort = error instanceof Error && error.name === "AbortError";
-    if (signal.aborted && description.exitCode === 1 && isAbort) return 0;
+    const isStopped = signal.aborted && error instanceof Error && error.name === "AbortError";
+    if (isStopped && (isEndless || !stop.aborted)) return 0;
+    const description = describe(isStopped ? new UserError(STOPPED) : error);
     const { message, hint } = description;
     report({ ...description, message: reword(message), hint: hint && reword(hint) });
     return description.exitCode;

@@ -21,10 +21,13 @@ export function parseCommandLine(args: readonly string[], width: number): Parsed
   const [first, ...rest] = args;
   if (first === undefined) throw new UsageError(`No command given.\n\n${programHelp(COMMANDS, width)}`);
   if (first === "--version" || first === "-V") return { text: `${PROGRAM} ${VERSION}` };
-  const isHelp = ["--help", "-h", "help"].includes(first);
+  const isHelp = [...HELP, "help"].includes(first);
   const words = isHelp ? rest : args;
   const name = commandIn(words);
-  if (name === undefined) return { text: programHelp(COMMANDS, width) };
+  if (name === undefined) {
+    if (!isHelp && !HELP.includes(rest[0] ?? "")) throw incomplete(first);
+    return { text: programHelp(COMMANDS, width) };
+  }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) {
     throw new UsageError(`Unknown command: ${name}`, { hint: meant(name, Object.keys(COMMANDS), "--help") });
@@ -33,21 +36,23 @@ export function parseCommandLine(args: readonly string[], width: number): Parsed
   return flags ? { command, flags } : { text: commandHelp(name, command, width) };
 }
 
-/**
- * The name of the command, of one word or two; undefined if help of the program is meant.
- * @throws UsageError if a flag stands before the second word
- * @example
- * IN: ["config", "check", "relay.yaml"] → OUT: config check
- */
+const HELP: readonly string[] = ["--help", "-h"];
+
+/** Of two words, only the first is given. */
+function incomplete(first: string): UsageError {
+  const seconds = Object.keys(COMMANDS).flatMap((name) =>
+    name.startsWith(`${first} `) ? [name.slice(first.length + 1)] : []
+  );
+  return new UsageError(`${first} needs a second word, before its options: ${seconds.join(", ")}`, {
+    hint: `For example: ${first} ${seconds[0]} --help`,
+  });
+}
+
+/** The name of the command, of one word or two. @example IN: ["config", "check", "relay.yaml"] → OUT: config check */
 function commandIn([first, second]: readonly string[]): string | undefined {
   const isGroup = first !== undefined && Object.keys(COMMANDS).some((name) => name.startsWith(`${first} `));
   if (!isGroup) return first;
-  if (second === undefined || second === "--help" || second === "-h") return undefined;
-  if (!second.startsWith("-")) return `${first} ${second}`;
-  const example = Object.keys(COMMANDS).find((name) => name.startsWith(`${first} `));
-  throw new UsageError(`${first} needs its second word before ${second.replace(/=.*/s, "")}`, {
-    hint: `For example: ${example} ${second.replace(/=.*/s, "")} …`,
-  });
+  return second === undefined || second.startsWith("-") ? undefined : `${first} ${second}`;
 }
 
 /** Returns the options' values as texts, by flag; undefined if help is asked for. */
@@ -64,10 +69,13 @@ function parseFlags(args: readonly string[], name: string, command: Command): Fl
   if (tokens.some((token) => token.kind === "option" && token.name === "help")) return undefined;
   const flags: Record<string, string> = {};
   const switched: Record<string, string> = {};
+  /** Arguments without a flag. */
+  const words: string[] = [];
   for (const token of tokens) {
     if (token.kind === "positional") {
       if (argument !== undefined && flags[argument] === undefined) {
         flags[argument] = token.value;
+        words.push(token.value);
         continue;
       }
       const hint = `Options are written --name VALUE. See ${name} --help.`;
@@ -91,12 +99,16 @@ function parseFlags(args: readonly string[], name: string, command: Command): Fl
         const hint = `e.g. --${flag} ${option.default || placeholderOf(option)}`;
         throw new UsageError(`--${flag} needs a value`, { hint });
       }
+      if (flag === argument && words.length > 0) throw contradiction(JSON.stringify(words[0]), `--${flag}`);
       flags[flag] = isList(option) && flags[flag] !== undefined ? `${flags[flag]},${value}` : value;
     } else throw unknownOption(rawName, name, table);
   }
   for (const [set, flag] of Object.entries(switched)) {
     if (flags[set] !== undefined) throw contradiction(`--${flag}`, `--${set} ${flags[set]}`);
     flags[set] = switches.find((each) => each.flag === flag)?.value ?? "";
+  }
+  for (const flag of Object.keys(flags)) {
+    if (flags[`${flag}-file`] !== undefined) throw contradiction(`--${flag}`, `--${flag}-file`);
   }
   return flags;
 }

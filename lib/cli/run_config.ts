@@ -11,7 +11,6 @@ import { relayFileText } from "../config/relay_init.ts";
 import { relayConfig } from "../config/relay_settings.ts";
 import { quoteTable, tableFor } from "../sink/sql/names.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
-import { terminalColumns } from "../util/standard_streams.ts";
 import { textTable } from "../util/text.ts";
 import type { CommandContext } from "./command.ts";
 
@@ -41,16 +40,24 @@ export function checkFile(given: Given, { print }: RunContext): number {
 }
 
 /** Prints the settings of the process and of each stream; with `--collection`, those of one collection of the file. */
-export function showSettings(given: Given, { print }: RunContext): void {
+export function showSettings(
+  given: Given,
+  { columns = Infinity, print }: Pick<CommandContext, "columns" | "print">,
+): void {
+  print(shownSettings(given).map((each) => settingsText(each, columns)).join("\n\n"));
+}
+
+/** Settings with their title. */
+type Shown = readonly [title: string, settings: readonly Setting[]];
+
+function shownSettings(given: Given): readonly Shown[] {
   if (configOf(given) === undefined && !existsSync(DEFAULT_PATH)) {
     checkFlags(given);
-    const process = settingsText("Process", settingsIn(PROCESS, given));
-    print(`${process}\n\n${settingsText("Stream", effectiveOf(given).effective)}`);
-    return;
+    return [["Process", settingsIn(PROCESS, given)], ["Stream", effectiveOf(given).effective]];
   }
   const { collection, ...flags } = given.flags ?? {};
   const file = openFile({ ...given, flags });
-  print((collection === undefined ? textsOf(file) : textsOfCollection(collection, file)).join("\n\n"));
+  return collection === undefined ? shownOf(file) : shownOfCollection(collection, file);
 }
 
 /** @throws UsageError */
@@ -59,21 +66,21 @@ function checkFlags(given: Given): void {
   readOptions(PROCESS, given);
 }
 
-const textsOf = ({ processEffective, streams }: RelayFile): string[] => [
-  settingsText("Process", processEffective),
-  ...streams.flatMap(({ name, effective, collections }) => [
-    settingsText(`Stream ${name}`, effective),
-    ...collections.map((each) => {
+const shownOf = ({ processEffective, streams }: RelayFile): readonly Shown[] => [
+  ["Process", processEffective],
+  ...streams.flatMap(({ name, effective, collections }): readonly Shown[] => [
+    [`Stream ${name}`, effective],
+    ...collections.map((each): Shown => {
       const own = each.effective.filter((setting) =>
         !effective.some(({ name, origin }) => name === setting.name && origin === setting.origin)
       );
-      return settingsText(`Collections ${each.pattern} of stream ${name}`, own);
+      return [`Collections ${each.pattern} of stream ${name}`, own];
     }),
   ]),
 ];
 
 /** @param text such as shop.orders */
-function textsOfCollection(text: string, { streams }: RelayFile): string[] {
+function shownOfCollection(text: string, { streams }: RelayFile): readonly Shown[] {
   const [database = "", ...rest] = text.split(".");
   const namespace = { database, collection: rest.join(".") };
   const owners = streams.filter(({ settings }) => settings.scope.includes(namespace));
@@ -86,13 +93,13 @@ function textsOfCollection(text: string, { streams }: RelayFile): string[] {
   return owners.map((stream) => {
     const { name, settings: { namesIn, sink } } = stream;
     const table = quoteTable(tableFor(namesIn(sink.schema).tableOf(namespace), namespace));
-    return settingsText(`${text} of stream ${name}, table ${table}`, effectiveFor(stream, namespace));
+    return [`${text} of stream ${name}, table ${table}`, effectiveFor(stream, namespace)];
   });
 }
 
-function settingsText(title: string, settings: readonly Setting[]): string {
+function settingsText([title, settings]: Shown, width: number): string {
   const rows = settings.map(({ name, text, origin }) => [name, text, origin]);
-  const table = textTable({ header: ["setting", "value", "origin"], rows }, terminalColumns() ?? Infinity);
+  const table = textTable({ header: ["setting", "value", "origin"], rows }, width - 2);
   return [`${title}:`, ...table].join("\n  ");
 }
 

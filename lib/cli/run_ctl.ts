@@ -5,7 +5,6 @@ import { ask, type Asked, listRequests } from "../status/ctl.ts";
 import type { ControlRequest } from "../sink/metadata/control_requests.ts";
 import { hasEnded } from "../pipeline/control/request_order.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
-import { terminalColumns } from "../util/standard_streams.ts";
 import { firstLine, textTable, visible } from "../util/text.ts";
 import type { CommandContext } from "./command.ts";
 
@@ -16,12 +15,12 @@ const TIMED_OUT = 4;
 
 export async function runCtl(
   settings: ReturnType<typeof ctlConfig>,
-  { signal, print }: Pick<CommandContext, "signal" | "print">,
+  { signal, columns, print }: Pick<CommandContext, "signal" | "columns" | "print">,
 ): Promise<number> {
   const { verb, output } = settings;
   if (verb === "list") {
     const requests = await listRequests(settings, LISTED);
-    const width = terminalColumns() ?? Infinity;
+    const width = columns ?? Infinity;
     print(output === "json" ? JSON.stringify(requests.map(fieldsOf)) : listText(requests, width));
     return 0;
   }

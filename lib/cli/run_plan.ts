@@ -5,10 +5,9 @@ import type { Finding } from "../pipeline/status/finding.ts";
 import { check } from "../plan/check.ts";
 import { plan } from "../plan/plan.ts";
 import { checkText, planSql, planText } from "../plan/report.ts";
-import { terminalColumns } from "../util/standard_streams.ts";
 import type { CommandContext } from "./command.ts";
 
-type RunContext = Pick<CommandContext, "signal" | "print">;
+type RunContext = Pick<CommandContext, "signal" | "columns" | "print">;
 
 /** A finding is wrong. */
 const NOT_WELL = 4;
@@ -26,7 +25,7 @@ export async function runCheck(
     /** Of the stream in its file. */
     readonly name?: string | undefined;
   },
-  { signal, print }: RunContext,
+  { signal, print }: Omit<RunContext, "columns">,
 ): Promise<number> {
   const findings = (await check(relay, { ...context, signal })).map(rewordedBy(reword));
   const scope = `${relay.scope}`;
@@ -38,12 +37,12 @@ export async function runCheck(
 
 export async function runPlan(
   settings: ReturnType<typeof planConfig>,
-  { signal, print }: RunContext,
+  { signal, columns, print }: RunContext,
 ): Promise<number> {
   const { findings, ...others } = await plan(settings, { signal });
   const planned = { findings: findings.map(rewordedBy(settings.reword)), ...others };
   if (settings.output === "json") print(JSON.stringify(planned));
-  else print(settings.output === "sql" ? planSql(planned) : planText(planned, terminalColumns() ?? Infinity));
+  else print(settings.output === "sql" ? planSql(planned) : planText(planned, columns ?? Infinity));
   const wrong = planned.findings.filter(({ level }) => level === "wrong");
   if (settings.tables === "create" && wrong.some(({ probe }) => probe === "tables")) return CONFLICT;
   return wrong.length > 0 ? NOT_WELL : 0;

@@ -2,9 +2,8 @@
 import { status, type StatusContext, type StatusSettings } from "../status/status.ts";
 import { wait, waitJson, waitOutcome, type WaitSettings, waitText } from "../status/wait.ts";
 import { SYSTEM_CLOCK } from "../util/clock.ts";
-import { terminalColumns } from "../util/standard_streams.ts";
 
-type RunContext = Pick<StatusContext, "signal" | "log" | "print">;
+type RunContext = Pick<StatusContext, "signal" | "log" | "columns" | "print">;
 
 /** `status` found a problem, or `wait` timed out. */
 const NOT_WELL = 4;
@@ -13,9 +12,8 @@ export async function runStatus(
   settings: readonly [StatusSettings, ...StatusSettings[]],
   context: RunContext,
 ): Promise<number> {
-  const { signal, log, print } = context;
-  const terminal = { columns: terminalColumns(), clock: SYSTEM_CLOCK };
-  return await status(settings, { signal, log, print, ...terminal }) ? 0 : NOT_WELL;
+  const { signal, log, columns, print } = context;
+  return await status(settings, { signal, log, columns, print, clock: SYSTEM_CLOCK }) ? 0 : NOT_WELL;
 }
 
 export async function runWait(settings: WaitSettings, { signal, log, print }: RunContext): Promise<number> {

@@ -23,7 +23,13 @@ const REQUEST = {
     switches: { wait: "ended" },
   },
   timeout: { type: "duration", default: "1h", help: "Time to wait at most; then the exit code is 4" },
-  expires: { type: "duration", default: "1h", help: "Time until a request expires that no relay has begun" },
+  expires: {
+    type: "duration",
+    // The time of the end must be one that CrateDB can store.
+    within: ["1s", "8760h"],
+    default: "1h",
+    help: "Time until a request expires that no relay has begun",
+  },
   ...OUTPUT,
 } as const satisfies OptionTable;
 

@@ -231,17 +231,25 @@ export function issuesOf(value: unknown, env: Environment = {}) {
 
 /** What a value should be, by the type of an issue or by what was expected. */
 const KINDS: Readonly<Record<string, string>> = {
+  array: "a list",
   custom: "a mapping (key: value)",
   number: "a number (without quotes)",
   min_entries: "a mapping with a stream",
   min_length: "a text",
 };
 
+/** Keys whose values may have secrets, as a whole file may. */
+const HAS_SECRETS: ReadonlySet<unknown> = new Set([
+  ...Object.keys(SERVERS),
+  ...Object.entries(FILE_PROCESS).flatMap(([key, option]) => "secret" in option ? [key] : []),
+]);
+
 /** What is wrong with a value, for people. */
 function issueText({ type, message, expected, received, path, input }: v.BaseIssue<unknown>): string {
   if (type === "raw_check") return message;
   const name = path ? path.at(-1)?.key || "A name" : "The file";
   if (received === "undefined") return `${name} is missing`;
-  const kind = KINDS[type] ?? expected;
-  return `${name} is not ${kind}: current value is ${JSON.stringify(input)}`;
+  const fault = `${name} is not ${KINDS[type] ?? expected}`;
+  const isShown = input === null || path && !HAS_SECRETS.has(name);
+  return isShown ? `${fault}: current value is ${JSON.stringify(input)}` : fault;
 }

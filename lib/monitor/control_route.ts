@@ -56,16 +56,15 @@ export const controlRoute = (
 
 const digest = (text: string): Uint8Array => createHash("sha256").update(text).digest();
 
-/** Undefined for a longer body. */
+/** Undefined for a longer body, which is read too: what is left of it would hold up the next request. */
 async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of request) {
     bytes += chunk.length;
-    if (bytes > MAX_BYTES) return undefined;
-    chunks.push(chunk);
+    if (bytes <= MAX_BYTES) chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return bytes > MAX_BYTES ? undefined : Buffer.concat(chunks).toString("utf8");
 }
 
 const FORM = v.pipe(

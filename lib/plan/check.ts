@@ -77,5 +77,7 @@ export async function check(
     ...others.map(askOther),
   ]);
   const both = source && sink && { ...source, ...sink, ...content && { content } };
-  return [findings, ...ofEach, both ? await askAll(PROBES_OF_BOTH, both) : []].flat();
+  const ofBoth = both ? await askAll(PROBES_OF_BOTH, both) : [];
+  signal.throwIfAborted();
+  return [findings, ...ofEach, ofBoth].flat();
 }

@@ -65,6 +65,7 @@ export async function plan(settings: PlanSettings, { signal }: { readonly signal
       findings.push({ probe: isOfTable ? "tables" : "documents", ...failed(error, collection) });
     }
   }
+  signal.throwIfAborted();
   const documents = collections.reduce((sum, each) => sum + each.documents, 0);
   const rates = collections.flatMap(({ measured }) => measured?.rowsPerSecond ?? []);
   const rowsPerSecond = rates.length > 0 ? Math.min(...rates) : RATE;

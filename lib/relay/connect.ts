@@ -5,7 +5,7 @@ import { garbageLimit, type MemoryBudget, memoryBudget } from "../util/garbage.t
 import type { MemoryShares, RelaySettings } from "../pipeline/settings.ts";
 import { openTransport, sinkDescription } from "../sink/connection/open_transport.ts";
 import type { Transport } from "../sink/connection/transport.ts";
-import type { SinkAddress } from "../sink/connection/url.ts";
+import { addressKey, type SinkAddress } from "../sink/connection/url.ts";
 import { retrying } from "../sink/connection/wrappers.ts";
 import { CausalReader } from "../source/connection/causal_reader.ts";
 import { connectDeployment, type Deployment, serverDescription } from "../source/connection/deployment.ts";
@@ -111,7 +111,7 @@ export class ConnectionPool implements AsyncDisposable {
   }
 
   transport(address: SinkAddress): Promise<Transport> {
-    return shared(this.#transports, JSON.stringify({ ...address, jwt: address.jwt?.() }), async () => {
+    return shared(this.#transports, addressKey(address), async () => {
       await using opening = new AsyncDisposableStack();
       const open = openTransport(address, { log: this.#log });
       const transport = opening.use(await this.#shutdown.limit(open));

@@ -5,7 +5,7 @@ import { proofOf, proofText } from "../pipeline/status/proof.ts";
 import { openTransport } from "../sink/connection/open_transport.ts";
 import { isRetryable } from "../sink/connection/sink_error.ts";
 import type { Transport } from "../sink/connection/transport.ts";
-import { nodesOf, nodeText, type SinkAddress } from "../sink/connection/url.ts";
+import { addressKey, nodesOf, nodeText, type SinkAddress } from "../sink/connection/url.ts";
 import type { StreamStatus } from "../sink/metadata/status_view.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
@@ -60,7 +60,7 @@ export async function status(
   const { signal, clock, columns, print, open = openTransport } = context;
   await using opened = new AsyncDisposableStack();
   let isReached = false;
-  const reads = [...Map.groupBy(all, ({ sink }) => JSON.stringify(sink)).values()].map((settings) => {
+  const reads = [...Map.groupBy(all, ({ sink }) => addressKey(sink)).values()].map((settings) => {
     const [{ sink, reword } = all[0]] = settings;
     let transport: Transport | undefined;
     const read = async () => {
@@ -70,7 +70,7 @@ export async function status(
     };
     return () => read().catch((error) => ({ sink, error, reword }));
   });
-  const isDrawn = columns !== undefined && output === "text";
+  const drawnWidth = output === "text" ? columns : undefined;
   let drawn = 0;
   while (true) {
     const found = await Promise.all(reads.map((read) => read()));
@@ -89,9 +89,9 @@ export async function status(
       if (runs === "once" || !isReached || !isRetryable(error)) throw error;
       text = output === "json" ? JSON.stringify({ error: messageOf(error) }) : messageOf(error);
     }
-    const isOpen = print(isDrawn ? redrawn(text, drawn) : text);
+    const isOpen = print(redrawn(text, drawn));
     if (runs === "once" || !isOpen) return isAllWell;
-    drawn = text.split("\n").length;
+    if (drawnWidth !== undefined) drawn = heightOf(text, drawnWidth);
     await clock.wait(INTERVAL_MS, { signal });
   }
 }
@@ -131,6 +131,10 @@ export async function findStreams(
 /** Erases the last lines and draws the text over them. @example IN: "a", 2 → OUT: "\x1b[2A\x1b[Ja" */
 export const redrawn = (text: string, lines: number): string =>
   lines === 0 ? text : `\x1b[${lines}A\x1b[J${text}`;
+
+/** The lines that a terminal of this width shows. @example IN: "abcd\n", 3 → OUT: 3 */
+const heightOf = (text: string, width: number): number =>
+  text.split("\n").reduce((sum, { length }) => sum + Math.max(1, Math.ceil(length / width)), 0);
 
 function textOf(
   { streams, absence }: Found,

@@ -7,6 +7,8 @@ export interface OutputStream {
   /** @throws an error that {@linkcode isBrokenPipe} recognizes if the reader has ended */
   write(text: string): void;
   readonly isTerminal: boolean;
+  /** Characters in a line of a terminal; undefined if it is none. */
+  readonly columns: number | undefined;
 }
 
 const FULL_PIPE_WAIT_MS = 5;
@@ -28,6 +30,9 @@ const streamOf = (file: 1 | 2, write: OutputStream["write"]): OutputStream => ({
   get isTerminal() {
     return isatty(file);
   },
+  get columns() {
+    return isatty(file) ? process[file === 1 ? "stdout" : "stderr"].columns : undefined;
+  },
 });
 
 export const STDOUT: OutputStream = streamOf(1, (text) => writeTo(1, text));
@@ -40,9 +45,6 @@ export const STDERR: OutputStream = streamOf(2, (text) => {
     // A report would fail as well.
   }
 });
-
-export const terminalColumns = (): number | undefined =>
-  STDOUT.isTerminal ? process.stdout.columns : undefined;
 
 /** Whether an error means that the reader has ended, such as head(1) or a closed terminal. */
 export const isBrokenPipe = (error: unknown): boolean => ["EPIPE", "EIO"].includes(String(codeOf(error)));

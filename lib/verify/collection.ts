@@ -84,7 +84,11 @@ export async function openCollection(namespace: Namespace, deps: VerifyDeps): Pr
   const { settings: { relay, settle, runsIn }, names, transport, bulkReader, log } = deps;
   const { table, writers, rows } = await openTable(namespace, deps);
   const schema = names.metadataSchema;
-  const streams = streamsAmong(writers, names.stream);
+  const read = (streams: readonly string[]) =>
+    Promise.all(streams.map((stream) => readPosition(transport, { schema, stream })));
+  // Others have written to the table before.
+  const held = (await read(writers)).flatMap((each) => each?.isHeld ? [each.stream] : []);
+  const streams = streamsAmong(held.length > 0 ? held : writers, runsIn ?? names.stream);
   const stream = wholeOf(streams);
   const collection = namespaceText(namespace);
   if (stream !== names.stream) {
@@ -94,7 +98,6 @@ export async function openCollection(namespace: Namespace, deps: VerifyDeps): Pr
     const missing = "The table does not exist, and no stream writes the collection to it";
     log.warn(missing, { collection, table: `${table.schema}.${table.name}` });
   }
-  const read = () => Promise.all(streams.map((stream) => readPosition(transport, { schema, stream })));
   const { for: settingsFor, replyBytes } = relay;
   return {
     ...deps,
@@ -105,7 +108,7 @@ export async function openCollection(namespace: Namespace, deps: VerifyDeps): Pr
     rows,
     own: settingsFor(namespace),
     reader: new DocumentReader(bulkReader, { for: settingsFor, size: MAX_KEYS, replyBytes }),
-    relay: relayWatch({ ...deps, settle, runsIn, read }),
+    relay: relayWatch({ ...deps, settle, runsIn, read: () => read(streams) }),
     deadLetters: new DeadLetters(transport, { schema, stream: deadLetterStream(namespace, table) }),
   };
 }

@@ -37,15 +37,20 @@ export async function scan(deps: ScanDeps): Promise<Scanned> {
   return { documents: sum("documents"), overflowed: sum("overflowed"), rows };
 }
 
-/** Compares `size` documents and `size` rows, which both servers choose at random. */
-export async function scanSample(size: number, deps: ScanDeps): Promise<Scanned> {
+/** CrateDB takes larger limits for other ones. */
+const MAX_SAMPLE = 2 ** 31 - 1;
+
+/** Compares `wanted` documents and as many rows, which both servers choose at random. */
+export async function scanSample(wanted: number, deps: ScanDeps): Promise<Scanned> {
+  const size = Math.min(wanted, MAX_SAMPLE);
   const { namespace, bulkReader, reader, rows, seeksExtra } = deps;
   const { documents: sampled } = await bulkReader.page(namespace, {
     aggregate: namespace.collection,
     pipeline: [{ $sample: { size } }, { $project: { _id: 1 } }],
     allowDiskUse: true,
-    cursor: { batchSize: size },
-  }, { hint: null, abortable: true });
+    cursor: {},
+    // One reply has half a million keys at most.
+  }, { hint: null, abortable: true, goesOn: () => true });
   async function* chunks() {
     for await (const part of reader.lookUp(namespace, sampled.map(({ id }) => id))) {
       yield { documents: part.filter(isThere), seen: part.length };

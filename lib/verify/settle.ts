@@ -58,6 +58,11 @@ interface TallyDeps extends SettleDeps {
 const LOT_KEYS = 5_000;
 const MAX_DIFFERENCES = 20;
 
+const LEAST_SETTLED_FIRST: readonly Passing[] = ["paused", "not running", "stalled", "passed"];
+
+const lessSettled = (...found: readonly (Passing | undefined)[]): Passing | undefined =>
+  LEAST_SETTLED_FIRST.find((each) => found.includes(each));
+
 /** Counts the differences of one collection. Settles and repairs them in lots, so that memory is bounded. */
 export function newTally(deps: TallyDeps) {
   const { repair, look, overflowed } = deps;
@@ -94,7 +99,7 @@ export function newTally(deps: TallyDeps) {
       // A relay runs now: it has repaired the rows.
       passing = after.relay ?? "passed";
     }
-    relay = passing;
+    relay = lessSettled(relay, passing);
     counts.changing += changing.length;
     for (const { oid, kind, paths, isElsewhere } of differing) {
       if (isElsewhere) counts.elsewhere++;

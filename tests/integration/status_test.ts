@@ -47,7 +47,10 @@ function holdingProxy(httpUrl: string) {
     host: `127.0.0.1:${server.addr.port}`,
     hold: () => void ({ promise: held, resolve: release } = Promise.withResolvers<void>()),
     release: () => release(),
-    [Symbol.asyncDispose]: () => server.shutdown(),
+    async [Symbol.asyncDispose]() {
+      release();
+      await server.shutdown();
+    },
   };
 }
 
@@ -118,6 +121,7 @@ cratedbTest(
     const late = await status("--max-lag", "100ms");
     assert.equal(late.code, 4);
     assert.match(late.stdout, /far behind/);
+    assert.equal((await status("--max-lag", "forever")).code, 0);
     proxy.release();
     assert.equal((await wait()).code, 0);
     await viewShows(context, { state: "ok", lag_ms: 0, rows: 3 });

@@ -118,6 +118,7 @@ function captured() {
   let rest = "";
   return {
     isTerminal: false,
+    columns: undefined,
     get text() {
       return text;
     },

@@ -19,6 +19,10 @@ export interface SinkAddress {
   readonly certificates?: Certificates | undefined;
 }
 
+/** The same text for addresses with the same server and login. */
+export const addressKey = (address: SinkAddress): string =>
+  JSON.stringify({ ...address, jwt: address.jwt?.() });
+
 type Node = Pick<SinkAddress, "host" | "port">;
 
 /** The authority that has signed the server's certificate, and the client's certificate and key, as PEM. */

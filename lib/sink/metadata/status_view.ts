@@ -101,7 +101,7 @@ export interface CollectionStatus {
   readonly verified_to: string | null;
 }
 
-/** A SELECT without parameters. @param maxLag in milliseconds; a larger lag is a problem */
+/** A SELECT without parameters. @param maxLag in milliseconds; a larger lag is a problem; Infinity for any */
 export function statusQuery(dialect: Dialect, schema: string, maxLag = 60_000): string {
   const reported = [...Object.keys(STATUS_COLUMNS), REPORTED_AT].map((name) => `p.${quoteName(name)}`);
   const { now, millis } = dialect;
@@ -133,7 +133,7 @@ export function statusQuery(dialect: Dialect, schema: string, maxLag = 60_000): 
     "WHEN g.phase LIKE 'waiting for %' THEN g.phase " +
     `WHEN g.headroom_s < g.window_s / ${HEADROOM_PART} THEN 'oplog nearly passed' ` +
     "WHEN g.phase = 'paused' THEN g.phase " +
-    `WHEN g.grown_lag_ms > ${maxLag} THEN 'far behind' ` +
+    `WHEN g.grown_lag_ms > ${Math.min(maxLag, Number.MAX_SAFE_INTEGER)} THEN 'far behind' ` +
     "WHEN g.failed_collections > 0 THEN 'failed collections' " +
     "WHEN g.standing_letters > 0 THEN 'dead letters' " +
     "ELSE 'ok' END";

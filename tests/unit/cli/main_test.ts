@@ -3,6 +3,7 @@ import deno from "../../../deno.json" with { type: "json" };
 import { VERSION } from "../../../lib/util/runtime.ts";
 import { flagOf, type OptionTable, variablesOf } from "../../../lib/config/option.ts";
 import { OPTIONS } from "../../../lib/config/options.ts";
+import { main } from "../../../lib/cli/main.ts";
 import { type Outcome, run, start } from "../../support/program.ts";
 
 const noTrace = ({ stdout, stderr }: Outcome) => assert.doesNotMatch(stdout + stderr, /^\s+at |\.ts:\d+/m);
@@ -49,7 +50,7 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [["workload"], /Unknown command: workload\nSee --help\./],
   [
     ["ctl", "--stream=shop", "pause"],
-    /ctl needs its second word before --stream\nFor example: ctl pause --stream …/,
+    /ctl needs a second word, before its options: pause, resume/,
   ],
   [["toString"], /Unknown command: toString/],
   [["--frobnicate"], /Unknown command: --frobnicate/],
@@ -62,6 +63,12 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   [
     ["cdc-relay", "--lease", "10"],
     /--lease is not from 1s to 24h \(a number without a unit is milliseconds\): current value is "10"/,
+  ],
+  [["ctl", "pause", "--expires", "forever"], /--expires is not from 1s to 8760h/],
+  [["rebuild", "shop.orders", "--target", "shop.users"], /"shop.orders" cannot be given with --target/],
+  [
+    ["status", "--cratedb-url=crate://", "--cratedb-url-file=u"],
+    /--cratedb-url cannot be given with --cratedb-url-file/,
   ],
   [["cdc-relay", "extra"], /Unexpected argument: "extra"/],
   [["cdc-relay", "--table"], /--table needs a value/],
@@ -136,6 +143,19 @@ for (const url of MALFORMED) {
     noTrace(outcome);
   });
 }
+
+Deno.test("texts have the width of the output that they are written to", async () => {
+  const longest = async (columns: number | undefined) => {
+    let text = "";
+    const write = (more: string) => text += more;
+    const stdout = { isTerminal: columns !== undefined, columns, write };
+    const args = ["config", "show", "--database", "a".repeat(200)];
+    assert.equal(await main(args, { env: {}, signal: new AbortController().signal, stdout }), 0);
+    return Math.max(...text.split("\n").map(({ length }) => length));
+  };
+  assert.equal(await longest(50), 50);
+  assert.ok(await longest(undefined) > 200);
+});
 
 Deno.test("check names the place in the file whose URL is wrong", async () => {
   const path = await Deno.makeTempFile({ suffix: ".yaml" });

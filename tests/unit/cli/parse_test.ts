@@ -90,11 +90,20 @@ for (const args of [["config", "check", "-h"], ["help", "config", "check"]]) {
   });
 }
 
-for (const args of [["config"], ["config", "--help"], ["help", "config"]]) {
+for (const args of [["config", "--help"], ["config", "-h"], ["help", "config"], ["help"]]) {
   Deno.test(`parseCommandLine() ${args.join(" ")} is the help of the program`, () => {
     const parsed = parseCommandLine(args, 100);
     assert.ok("text" in parsed);
     assert.match(parsed.text, /config show/);
+  });
+}
+
+for (const args of [["ctl"], ["ctl", "--wait"], ["ctl", "--stream", "shop", "pause"]]) {
+  Deno.test(`parseCommandLine() does not take a call without its second word for one of the help: ${args.join(" ")}`, () => {
+    assert.throws(
+      () => parseCommandLine(args, 100),
+      { name: "UsageError", message: /^ctl needs a second word, before its options: pause, resume, / },
+    );
   });
 }
 

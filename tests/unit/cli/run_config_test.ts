@@ -30,12 +30,12 @@ const WRONG = await file("wrong.yaml", "version: 1\nstreams:\n  a: { onDrp: keep
 function printed(
   command: (
     given: { flags: Flags; env: Environment },
-    context: { print: (text: string) => boolean },
+    context: { columns: undefined; print: (text: string) => boolean },
   ) => unknown,
   flags: Flags,
 ) {
   const lines: string[] = [];
-  const code = command({ flags, env: {} }, { print: (text) => lines.push(text) > 0 });
+  const code = command({ flags, env: {} }, { columns: undefined, print: (text) => lines.push(text) > 0 });
   return { code, text: lines.join("\n") };
 }
 

@@ -410,3 +410,20 @@ Deno.test("streams with disjoint scopes, or other tables or servers, do not shar
   ];
   for (const each of streams) assert.equal(read(`version: 1\nstreams: { ${each} }`).streams.length, 2);
 });
+
+for (
+  const text of [
+    "MONGODB_URL=x\nCDC_CONTROL_TOKEN=s3cret",
+    "hooks: https://hooks.slack.com/services/s3cret",
+    "cratedb: [{ jwt: s3cret }]",
+  ]
+) {
+  Deno.test(`readRelayFile() refuses a text or a list without what is secret in it: ${text}`, () => {
+    assert.throws(() => read(text), (thrown) => {
+      assert.ok(thrown instanceof ConfigError);
+      assert.match(thrown.message, / is not a (?:mapping|list)/);
+      assert.doesNotMatch(thrown.message, /s3cret/);
+      return true;
+    });
+  });
+}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isWell, redrawn, status, type StatusSettings, statusText } from "../../../lib/status/status.ts";
-import { parseSinkUrl } from "../../../lib/sink/connection/url.ts";
+import { parseSinkUrl, type SinkAddress } from "../../../lib/sink/connection/url.ts";
 import { SinkError } from "../../../lib/sink/connection/sink_error.ts";
 import { STATUS_FIELDS, type StreamStatus } from "../../../lib/sink/metadata/status_view.ts";
 import { CRATEDB } from "../../../lib/sink/sql/dialect.ts";
@@ -151,15 +151,24 @@ Deno.test("statusText() lists failed and paused collections with reasons and hin
 });
 
 /** Reads the streams of a file with these CrateDBs, of which those named `silent` do not answer. Ends after the second text. */
-async function read(hosts: readonly [string, ...string[]], change: Partial<StatusSettings> = {}) {
-  const settingsOf = (host: string): StatusSettings => ({
-    sink: parseSinkUrl(`crate://${host}`),
-    streamIn: undefined,
-    maxLag: 60_000,
-    output: "text",
-    runs: "once",
-    ...change,
-  });
+async function read(
+  hosts: readonly [string, ...string[]],
+  change: Partial<StatusSettings> = {},
+  columns?: number,
+) {
+  const settingsOf = (each: string): StatusSettings => {
+    const [host, token] = each.split(" ");
+    const sink = { ...parseSinkUrl(`crate://${host}`), ...token && { jwt: () => token } };
+    return ({
+      sink,
+      streamIn: undefined,
+      maxLag: 60_000,
+      output: "text",
+      runs: "once",
+      ...change,
+    });
+  };
+  const opened: SinkAddress[] = [];
   const [first, ...others] = hosts;
   const texts: string[] = [];
   const warnings: string[] = [];
@@ -172,10 +181,11 @@ async function read(hosts: readonly [string, ...string[]], change: Partial<Statu
     signal: new AbortController().signal,
     clock: { ...clock, now: () => NOW, wait: () => Promise.resolve() },
     log: { ...QUIET, warn: (message) => void warnings.push(message) },
-    columns: undefined,
+    columns,
     print: (text) => texts.push(text) < 2,
-    open: ({ host }) =>
-      host === "silent"
+    open: (sink) => {
+      opened.push(sink);
+      return sink.host === "silent"
         ? Promise.reject(new SinkError("connect ECONNREFUSED", { code: "ECONNREFUSED" }))
         : Promise.resolve({
           dialect: CRATEDB,
@@ -185,9 +195,10 @@ async function read(hosts: readonly [string, ...string[]], change: Partial<Statu
             return Promise.resolve({ count: rows.length, rows });
           },
           async [Symbol.asyncDispose]() {},
-        }),
+        });
+    },
   });
-  return { isWell, texts, warnings };
+  return { isWell, texts, warnings, tokens: opened.map(({ jwt }) => jwt?.()) };
 }
 
 for (const runs of ["once", "forever"] as const) {
@@ -208,6 +219,18 @@ Deno.test("status() prints JSON of the streams that it has, and logs why others 
   assert.equal(isWell, false);
   assert.deepEqual(JSON.parse(texts[0] ?? "").map(({ state }: StreamStatus) => state), ["ok"]);
   assert.match(warnings[0] ?? "", /^The streams at silent:4200 are missing/);
+});
+
+Deno.test("status() erases all lines of a terminal that the text before it has, also those of a wrapped line", async () => {
+  const { texts: [first = "", second = ""] } = await read(["answers", "silent"], { runs: "forever" }, 40);
+  const lines = first.split("\n").flatMap((line) => line.match(/.{1,40}/g) ?? [""]);
+  assert.ok(lines.length > first.split("\n").length);
+  assert.equal(second, `\x1b[${lines.length}A\x1b[J${first}`);
+});
+
+Deno.test("status() reads each stream with its own token", async () => {
+  const { tokens } = await read(["answers one", "answers other", "answers one"]);
+  assert.deepEqual(tokens, ["one", "other"]);
 });
 
 Deno.test("status() fails if no CrateDB answers, also at the start of many", async () => {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import type { Document } from "mongodb";
+import type { PageOptions } from "../../../lib/source/connection/causal_reader.ts";
 import type { Passing } from "../../../lib/verify/result.ts";
-import { count } from "../../../lib/verify/scan.ts";
+import { count, scanSample } from "../../../lib/verify/scan.ts";
 
 /** Counts of documents, one after the other; the last one stays. */
 const counting = (
@@ -62,3 +64,36 @@ for (const relay of ["passed", "paused"] as const) {
     assert.deepEqual([kept.changing, expired.changing], [0, 0]);
   });
 }
+
+Deno.test("scanSample() compares all keys of a sample that has several replies, and limits its size", async () => {
+  const replies = [[1, 2], [3]];
+  const asked: unknown[] = [];
+  const { documents } = await scanSample(2 ** 32 + 5, {
+    namespace: { database: "shop", collection: "orders" },
+    signal: new AbortController().signal,
+    seeksExtra: true,
+    bulkReader: {
+      page: (_: unknown, { pipeline: [stage] }: Document, { goesOn = () => false }: PageOptions) => {
+        asked.push(stage?.$sample.size);
+        const found = replies.slice(0, goesOn([]) ? replies.length : 1).flat();
+        return Promise.resolve({ documents: found.map((id) => ({ id })) });
+      },
+    },
+    reader: {
+      lookUp: async function* (_: unknown, ids: readonly unknown[]) {
+        yield await Promise.resolve(ids.map((id) => ({ id, document: new Uint8Array() })));
+      },
+    },
+    rows: {
+      sample: (size: number) => {
+        asked.push(size);
+        return Promise.resolve([]);
+      },
+    },
+    sides: { compare: () => Promise.resolve({ differing: [], overflowed: 0 }) },
+    onDiffering: () => Promise.resolve(),
+    onCompared: () => {},
+  } as never);
+  assert.equal(documents, 3);
+  assert.deepEqual(asked, [2 ** 31 - 1, 2 ** 31 - 1]);
+});

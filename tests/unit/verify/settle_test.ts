@@ -184,6 +184,23 @@ Deno.test("newTally() settles lots of keys on the way, and keeps the first diffe
   assert.deepEqual([missing, differences.length], [12_000, 20]);
 });
 
+Deno.test("newTally() does not forget a lot that was settled while no relay was running", async () => {
+  const found: Passing[] = ["not running", "passed"];
+  const look = (keys: readonly { readonly oid: string }[]) =>
+    Promise.resolve(keys.map(({ oid }) => seen(oid, "new", "old")));
+  const tally = newTally({
+    pass: () => Promise.resolve(found.shift() ?? "passed"),
+    look,
+    generations: 10,
+    repair: undefined,
+    overflowed: () => Promise.resolve(0),
+  });
+  await tally.add(Array.from({ length: 5_000 }, (_, at) => seen(`${at}`, "new", "old")));
+  await tally.add([seen("last", "new", "old")]);
+  const { different, relay } = await tally.finish();
+  assert.deepEqual([different, relay], [5_001, "not running"]);
+});
+
 Deno.test("newTally() counts rows with overflow as they are after the repair", async () => {
   const kinds = [["gains", "missing"], ["gains too", "different"], ["keeps", "different"], [
     "loses",

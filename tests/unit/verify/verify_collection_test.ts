@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CRATEDB } from "../../../lib/sink/sql/dialect.ts";
-import { createLogger } from "../../../lib/util/log.ts";
+import { createLogger, QUIET } from "../../../lib/util/log.ts";
 import { UserError } from "../../../lib/util/errors.ts";
 import { openCollection, streamsAmong } from "../../../lib/verify/collection.ts";
 import { assertStartable } from "../../../lib/verify/verify_collection.ts";
@@ -79,5 +79,37 @@ for (
     const warning = "WARN  The table does not exist, and no stream writes the collection to it " +
       "collection=shop.orders table=doc.typo";
     assert.deepEqual(lines, isWarned ? [warning] : []);
+  });
+}
+
+for (
+  const [what, held, runsIn, expected] of [
+    ["the one that a relay follows, of all that have written to the table", [WIDER], undefined, WIDER],
+    ["the one of its scope, if relays follow both", [WIDER, OWN], undefined, OWN],
+    ["the one of its scope, if no relay follows any", [], undefined, OWN],
+    ["that of the relay in which it runs, even if its lease lapses", [], WIDER, WIDER],
+  ] as const
+) {
+  Deno.test(`openCollection() waits for the stream: ${what}`, async () => {
+    const { stream } = await openCollection({ database: "shop", collection: "orders" }, {
+      settings: { relay: { for: () => ({}) }, settle: 0, runsIn },
+      names: { metadataSchema: "doc", stream: OWN, tableOf: () => ({ schema: "doc", name: "t" }) },
+      transport: {
+        dialect: CRATEDB,
+        query: (sql: string, [first]: readonly unknown[] = []) => {
+          const isHeld = (held as readonly unknown[]).includes(first);
+          const rows = /cdc_position/.test(sql)
+            ? [[first, null, null, null, null, isHeld]]
+            : /cdc_collection/.test(sql)
+            ? [[WIDER], [OWN]]
+            : /^SHOW/.test(sql)
+            ? [['   "oid" TEXT\n   "data" OBJECT(DYNAMIC)']]
+            : [];
+          return Promise.resolve({ count: 0, rows });
+        },
+      },
+      log: QUIET,
+    } as never);
+    assert.equal(stream, expected);
   });
 }
