@@ -22,7 +22,6 @@ import {
   type RowChange,
   type Split,
   splitRows,
-  type Unstorable,
 } from "./row_changes.ts";
 import type { Emit } from "../status/events.ts";
 import type { CollectionSettings } from "../settings.ts";
@@ -242,7 +241,7 @@ export class TableApplier {
     upserts: readonly (RowChange & KeyedRow)[],
     deleted: readonly RowChange[],
   ) {
-    const { writer, columns } = this.deps;
+    const { writer, columns, deadLetters, deadLetterLimit } = this.deps;
     if (columns.version !== version) return undefined;
     return await this.#timed("write", async () => {
       const { refused, ...written } = await writeRows(writer, rows);
@@ -255,7 +254,10 @@ export class TableApplier {
           return error === undefined ? [] : { oid, ...error, document };
         }),
       ].filter(({ oid }) => !gone.has(oid));
-      if (!this.#isReplaying) await this.#checkLimit(rows.length - refused.length, dead);
+      if (!this.#isReplaying) {
+        const outcome = { written: rows.length - refused.length, letters: dead };
+        await deadLetterLimit.check(outcome, () => deadLetters.add(dead.slice(-1)));
+      }
       const place = this.deps;
       await writer.deleteMoved(mayHaveMoved(rows, upserts, place).filter(({ oid }) => !errors.has(oid)));
       const others = [...expired, ...dead.map(({ oid }) => oid)].filter((oid) => !gone.has(oid));
@@ -272,17 +274,6 @@ export class TableApplier {
         unfit,
       };
     });
-  }
-
-  /** If dead letters are too many, keeps the last one: the error that ends the relay lacks the server's message. */
-  async #checkLimit(written: number, letters: readonly Unstorable[]): Promise<void> {
-    const { deadLetters, deadLetterLimit } = this.deps;
-    try {
-      deadLetterLimit.check({ written, letters });
-    } catch (error) {
-      await deadLetters.add(letters.slice(-1));
-      throw error;
-    }
   }
 
   /**
