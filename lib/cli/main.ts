@@ -1,6 +1,5 @@
 /** The command line: runs a command, and turns errors into texts and exit codes. */
 import { logOptions } from "../config/config.ts";
-import { type Reword, rewordFor } from "../config/origins.ts";
 import type { Environment } from "../config/read.ts";
 import type { Description } from "../pipeline/status/describe_error.ts";
 import { messageOf, UserError } from "../util/errors.ts";
@@ -33,7 +32,6 @@ export async function main(
   { env, signal: stop, stdout = STDOUT, stderr = STDERR }: Surroundings,
 ): Promise<number> {
   let report = printTo(stderr);
-  let reword: Reword = (text) => text;
   const output = outputTo(stdout);
   const signal = AbortSignal.any([stop, output.closed]);
   try {
@@ -43,7 +41,6 @@ export async function main(
       return 0;
     }
     const given = { flags: parsed.flags, env };
-    reword = rewordFor(given);
     const logging = { ...logOptions(given) };
     const terminal = stderr.isTerminal && env.TERM !== "dumb";
     const statusLine = new StatusLine({ stream: stderr });
@@ -66,8 +63,7 @@ export async function main(
     const description = describe(error);
     const isAbort = error instanceof Error && error.name === "AbortError";
     if (signal.aborted && description.exitCode === 1 && isAbort) return 0;
-    const { message, hint } = description;
-    report({ ...description, message: reword(message), hint: hint && reword(hint) });
+    report(description);
     return description.exitCode;
   }
 }
