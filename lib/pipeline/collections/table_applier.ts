@@ -245,6 +245,9 @@ export class TableApplier {
     if (columns.version !== version) return undefined;
     return await this.#timed("write", async () => {
       const { refused, ...written } = await writeRows(writer, rows);
+      // Before rows are deleted: if the table has become another one, it refuses rows for no fault of theirs.
+      await columns.load();
+      if (columns.version !== version) return undefined;
       const errors = new Map(refused.map(({ oid, error, reason }) => [oid, { error, reason }]));
       const gone = new Set(deleted.map(({ oid }) => oid));
       const dead = [
@@ -265,8 +268,6 @@ export class TableApplier {
         ...deleted.map(({ oid, cdc }) => ({ ...placeOf(oid, place), cdc })),
         ...others.map((oid) => placeOf(oid, place)),
       ]);
-      await columns.load();
-      if (columns.version !== version) return undefined;
       return {
         letters: dead,
         overflowed: overflowed.filter((oid) => !errors.has(oid)).length,

@@ -7,6 +7,7 @@ import { QUIET } from "../../../../lib/util/log.ts";
 import { on, type TableWrite } from "../../../../lib/pipeline/status/events.ts";
 import { TableApplier, type TableApplierDeps } from "../../../../lib/pipeline/collections/table_applier.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
 import type { Column } from "../../../../lib/mapping/column_tree.ts";
 import type { Row } from "../../../../lib/sink/table/row.ts";
 import { jsonBytes, jsonOfBytes } from "../../../../lib/util/json_writer.ts";
@@ -374,6 +375,14 @@ Deno.test("TableApplier reports the limit of dead letters, not that the last one
     message: /^More than 0 documents in succession cannot be stored/,
     cause,
   });
+});
+
+Deno.test("TableApplier blames no document, and deletes no row, if the table has become another one", async () => {
+  const { deps, done, dead } = applierOf({ refuses: () => true });
+  const error = new UnusableTableError("its partitions are other ones");
+  const columns = { ...deps.columns, load: () => Promise.reject(error) };
+  await assert.rejects(new TableApplier({ ...deps, columns }).apply([change({ n: 1 })]), error);
+  assert.deepEqual([done, [...dead]], [[], []]);
 });
 
 Deno.test("TableApplier logs no values of a document that goes to the dead letters, which have them", async () => {
