@@ -63,7 +63,7 @@ const WITHOUT = { metrics: 0, wiredTiger: 0, locks: 0 };
 
 /**
  * Milliseconds for which MongoDB keeps each entry, also if the oplog exceeds its maximum size; 0 if none are set. Needs the
- * action `serverStatus` on the cluster; undefined if the user lacks it, or the server has no such status.
+ * action `serverStatus` on the cluster; undefined if the user lacks it, or the server does not report it.
  *
  * @example IN: `storage.oplogMinRetentionHours: 0.5` → OUT: 1_800_000
  */
