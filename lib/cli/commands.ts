@@ -7,7 +7,7 @@ import {
   forgetConfig,
   planConfig,
   rebuildTarget,
-  statusConfig,
+  statusConfigs,
   verifyConfig,
   waitConfig,
   workloadConfig,
@@ -16,7 +16,7 @@ import { type CtlVerb, givenForStream, wordOf } from "../config/ctl_options.ts";
 import { OPTIONS } from "../config/options.ts";
 import { find, type Given } from "../config/read.ts";
 import { STREAM } from "../config/relay_options.ts";
-import { rewordFor } from "../config/origins.ts";
+import { type Reword, rewordFor } from "../config/origins.ts";
 import { relayConfig } from "../config/relay_settings.ts";
 import { UsageError } from "../util/errors.ts";
 import { worded } from "../util/log.ts";
@@ -36,13 +36,12 @@ async function streamsOf(given: Given): Promise<readonly [StreamGiven, ...Stream
   return streams;
 }
 
-/** Runs a command for a stream. Its log and its errors name the origin of the URLs. */
+/** Runs a command. Its log and its errors name the origin of the URLs. */
 async function runWith<Context extends Pick<CommandContext, "log">, Result>(
-  given: Given,
+  reword: Reword,
   context: Context,
   run: (context: Context) => Promise<Result>,
 ): Promise<Result> {
-  const reword = rewordFor(given);
   try {
     return await run({ ...context, log: worded(context.log, reword) });
   } catch (error) {
@@ -60,7 +59,7 @@ async function forEachStream(
 ): Promise<number> {
   const streams = await streamsOf(given);
   const runOne = (context: CommandContext) => ({ given: each, name }: StreamGiven) =>
-    runWith(each, context, (own) => run(each, own, name));
+    runWith(rewordFor(each), context, (own) => run(each, own, name));
   if (!together || streams.length === 1) {
     const codes: number[] = [];
     for (const each of streams) codes.push(await runOne(context)(each));
@@ -97,7 +96,7 @@ function ctl(verb: CtlVerb, summary: string, examples: readonly string[]): Omit<
     run: async (given, context) => {
       const of = await fileGivenOf(givenForStream(verb, given));
       const { runCtl } = await import("./run_ctl.ts");
-      return await runWith(of ?? given, context, (own) => runCtl(ctlConfig(verb, given, of), own));
+      return await runWith(rewordFor(of ?? given), context, (own) => runCtl(ctlConfig(verb, given, of), own));
     },
   };
 }
@@ -152,7 +151,11 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
       const file = fileOf(given);
       if (file === undefined) {
         const { runRelay } = await import("./run_relay.ts");
-        return await runWith(given, context, (own) => runRelay(relayConfig(given), { ...own, given }));
+        return await runWith(
+          rewordFor(given),
+          context,
+          (own) => runRelay(relayConfig(given), { ...own, given }),
+        );
       }
       await (await import("./run_streams.ts")).runFile(file, { ...context, given });
     },
@@ -189,9 +192,9 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
     isEndless: (given) => runsForever("status", given),
     run: async (given, context) => {
       const [first, ...others] = await streamsOf(given);
-      const all = [statusConfig(first.given), ...others.map(({ given }) => statusConfig(given))] as const;
+      const all = statusConfigs(first.given, ...others.map(({ given }) => given));
       const { runStatus } = await import("./run_status.ts");
-      return await runWith(first.given, context, (own) => runStatus(all, own));
+      return await runWith(all[0].reword, context, (own) => runStatus(all, own));
     },
   },
   "wait": {
@@ -232,8 +235,10 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
       "--stream 'testdrive.data -> doc.cdc-testdrive' --yes",
     ],
     tidiesUp: true,
-    run: async (given, context) =>
-      await (await import("./run_forget.ts")).runForget(forgetConfig(given), context),
+    run: async (given, context) => {
+      const { runForget } = await import("./run_forget.ts");
+      return await runWith(rewordFor(given), context, (own) => runForget(forgetConfig(given), own));
+    },
   },
   "rebuild": {
     summary: "Write the table of a collection again, by the design in its settings; MongoDB is not read",
@@ -245,7 +250,7 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
       const collection = rebuildTarget(given);
       const { runRebuild, streamOf } = await import("./run_rebuild.ts");
       const relay = streamOf(streams, collection);
-      await runWith(relay.given, context, (own) => runRebuild(relay, collection, own));
+      await runWith(rewordFor(relay.given), context, (own) => runRebuild(relay, collection, own));
     },
   },
   ...CTL,
@@ -282,8 +287,10 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
     examples: ["", "--count 20000 --mix insert=70,update=20,replace=5,delete=5"],
     tidiesUp: true,
     isEndless: () => true,
-    run: async (given, context) =>
-      await (await import("../workload/workload.ts")).workload(workloadConfig(given), context),
+    run: async (given, context) => {
+      const { workload } = await import("../workload/workload.ts");
+      return await runWith(rewordFor(given), context, (own) => workload(workloadConfig(given), own));
+    },
   },
 };
 

@@ -1,6 +1,5 @@
 /** The command line: runs a command, and turns errors into texts and exit codes. */
 import { logOptions } from "../config/config.ts";
-import { type Reword, rewordFor } from "../config/origins.ts";
 import type { Environment } from "../config/read.ts";
 import type { Description } from "../pipeline/status/describe_error.ts";
 import { unlessAborted } from "../util/concurrency.ts";
@@ -30,7 +29,6 @@ export async function main(
   { env, signal: stop, stdout = STDOUT, stderr = STDERR }: Surroundings,
 ): Promise<number> {
   let report = printTo(stderr);
-  let reword: Reword = (text) => text;
   const output = outputTo(stdout);
   const signal = AbortSignal.any([stop, output.closed]);
   let isEndless = false;
@@ -41,7 +39,6 @@ export async function main(
       return 0;
     }
     const given = { flags: parsed.flags, env };
-    reword = rewordFor(given);
     const logging = { ...logOptions(given) };
     const terminal = stderr.isTerminal && env.TERM !== "dumb";
     const statusLine = new StatusLine({ stream: stderr });
@@ -68,8 +65,7 @@ export async function main(
     const isStopped = signal.aborted && error instanceof Error && error.name === "AbortError";
     if (isStopped && (isEndless || !stop.aborted)) return 0;
     const description = describe(isStopped ? new UserError(STOPPED) : error);
-    const { message, hint } = description;
-    report({ ...description, message: reword(message), hint: hint && reword(hint) });
+    report(description);
     return description.exitCode;
   }
 }

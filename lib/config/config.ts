@@ -19,12 +19,28 @@ import { FILE, SCOPE } from "./relay_options.ts";
 import { relayConfig } from "./relay_settings.ts";
 import { sinkAddress } from "./sink_address.ts";
 
-export const statusConfig = (given: Given): StatusSettings =>
+/** @param alike what is given for all streams with the same CrateDB: texts about it name the origins of all its URLs */
+export const statusConfig = (
+  given: Given,
+  alike: readonly Given[] = [given],
+): StatusSettings & { readonly reword: Reword } =>
   Object.freeze({
     ...readOptions(OPTIONS.status, given),
     ...streamsOf(given),
-    reword: rewordFor(given),
+    reword: rewordFor(...alike),
   });
+
+type StatusConfig = ReturnType<typeof statusConfig>;
+
+export function statusConfigs(
+  ...all: readonly [Given, ...Given[]]
+): readonly [StatusConfig, ...StatusConfig[]] {
+  const cratedbOf = (given: Given) => JSON.stringify(sinkAddress(given));
+  const groups = Map.groupBy(all, cratedbOf);
+  const configOf = (given: Given) => statusConfig(given, groups.get(cratedbOf(given)));
+  const [first, ...others] = all;
+  return [configOf(first), ...others.map(configOf)];
+}
 
 export const waitConfig = (given: Given): WaitSettings =>
   Object.freeze({ ...readOptions(OPTIONS.wait, given), ...streamsOf(given) });

@@ -9,18 +9,20 @@ const URLS = { ...MONGODB, cratedbUrl: CRATEDB.cratedbUrl };
 export type Reword = (text: string) => string;
 
 /**
+ * @param all what is given for each of the streams that the text is about
  * @example
  * IN: {places: {cratedbUrl: "relay.yaml:4"}, …}, "Check the host name in CRATEDB_SQLALCHEMY_URL or CRATEDB_URL."
  * OUT: Check the host name in relay.yaml:4.
  */
-export function rewordFor(given: Given): Reword {
+export function rewordFor(...all: readonly Given[]): Reword {
   const changes = Object.entries(URLS).flatMap(([name, option]) => {
-    const source = find(name, option, given)?.source;
+    const found = new Set(all.flatMap((given) => find(name, option, given)?.source ?? []));
     const variables = variablesOf(name, option);
-    if (source === undefined || variables.includes(source)) return [];
+    const sources = [...found].filter((each) => !variables.includes(each)).join(" or ");
+    if (sources === "") return [];
     // Not in NAME=value.
     const one = `\\b(?:${variables.join("|")})\\b(?!=)`;
-    return [{ pattern: new RegExp(`${one}(?: or ${one})?`, "g"), source }];
+    return [{ pattern: new RegExp(`${one}(?: or ${one})?`, "g"), sources }];
   });
-  return (text) => changes.reduce((text, { pattern, source }) => text.replace(pattern, () => source), text);
+  return (text) => changes.reduce((text, { pattern, sources }) => text.replace(pattern, () => sources), text);
 }

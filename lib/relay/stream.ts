@@ -13,7 +13,7 @@ import type { Names, RelaySettings } from "../pipeline/settings.ts";
 import { type Emit, emitter, on, type RelayEvent } from "../pipeline/status/events.ts";
 import { eventRecorder, EventWriter } from "../pipeline/status/event_recorder.ts";
 import { StatusReporter } from "../pipeline/status/heartbeat.ts";
-import { watchOplog } from "../pipeline/status/oplog_watch.ts";
+import { oplogReader, watchOplog } from "../pipeline/status/oplog_watch.ts";
 import { type Trace, UNTRACED } from "../pipeline/status/stages.ts";
 import { columnsOf } from "../pipeline/status/relay_status.ts";
 import { StatusTracker } from "../pipeline/status/status_tracker.ts";
@@ -228,6 +228,7 @@ function partsOf(
     ...connections,
     settings,
     signal,
+    oplog: oplogReader(connections),
     fail: (error: unknown): void => {
       if (!isEndedBy(context.signal, error)) failed.abort(error);
     },

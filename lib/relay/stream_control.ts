@@ -7,7 +7,6 @@ import { repairVerb } from "../pipeline/control/repair_verb.ts";
 import { snapshotVerb } from "../pipeline/control/snapshot_verb.ts";
 import { Steering, type SteeringDeps } from "../pipeline/control/steering.ts";
 import type { BetweenTerms, Verbs } from "../pipeline/control/verb.ts";
-import { oplogReach } from "../pipeline/status/oplog_watch.ts";
 import type { CountingTransport } from "../sink/connection/lost_writes.ts";
 import { fenced, retrying } from "../sink/connection/wrappers.ts";
 import { ControlRequests } from "../sink/metadata/control_requests.ts";
@@ -23,7 +22,7 @@ interface StreamControlDeps
   extends
     Pick<ControllerDeps, "emit" | "log" | "signal">,
     Pick<Connections, "route" | "mongodbClock">,
-    Pick<SteeringDeps, "names"> {
+    Pick<SteeringDeps, "names" | "oplog"> {
   readonly raw: CountingTransport;
   readonly retries: Parameters<typeof retrying>[1];
   readonly clock: Clock;
@@ -45,7 +44,7 @@ export interface StreamControl extends AsyncDisposable {
 }
 
 export function openControl(deps: StreamControlDeps): StreamControl {
-  const { raw, retries, settings, position, names, name, verbs, route, mongodbClock } = deps;
+  const { raw, retries, settings, position, names, name, verbs, route } = deps;
   const over = new AbortController();
   const signal = AbortSignal.any([deps.signal, over.signal]);
   const checked = fenced(raw, () => position.check(), raw);
@@ -57,7 +56,6 @@ export function openControl(deps: StreamControlDeps): StreamControl {
     replace: (change) =>
       settings.current = { ...settings.current, settings: { ...settings.current.settings, ...change } },
     endTerm: () => settings.replace(settings.current),
-    oplog: () => oplogReach(route, mongodbClock),
     timeNow: () => operationTimeOf(route),
   });
   const controller = new Controller({

@@ -23,6 +23,8 @@ import { isEqual, isOverflowed, pathDifferences } from "./compare.ts";
 import type { PathDifference } from "./result.ts";
 import type { Seen } from "./settle.ts";
 
+/** Copies of a document that is compared: its row as it arrives, as text, and the JSON of both. */
+const COPIES = 4;
 /** Rows per statement if their size is unknown. */
 const MAX_EXTRA_ROWS = 100;
 
@@ -30,7 +32,7 @@ export type BothSides = ReturnType<typeof bothSides>;
 
 /** The comparisons of a collection. `shardKey` has the fields of the row key besides `_id`. */
 export function bothSides(collection: Collection, shardKey: ShardKey) {
-  const { namespace, reader, rows: table, deadLetters, own, clock } = collection;
+  const { namespace, reader, rows: table, deadLetters, own, clock, memory } = collection;
 
   const keyOf = ({ id, document }: LookedUp): string => rowKeyText(id, document, shardKey);
   /** Those that do not belong in a partition that has expired. */
@@ -42,8 +44,17 @@ export function bothSides(collection: Collection, shardKey: ShardKey) {
 
   /** Compares documents with their rows, and counts rows with values in `overflow`. */
   async function compare(documents: readonly LookedUp[]) {
-    const byKey = new Map(kept(documents).map((each) => [keyOf(each), each]));
-    const rows = await table.rows([...byKey.keys()]);
+    const bytes = documents.reduce((sum, { document }) => sum + (document?.length ?? 0), 0);
+    return await memory.inFlight.run(async () => {
+      const byKey = new Map(kept(documents).map((each) => [keyOf(each), each]));
+      memory.garbage.makeRoom(COPIES * bytes);
+      const rows = await table.rows([...byKey.keys()]);
+      memory.garbage.makeRoom(COPIES * bytes);
+      return differencesIn(byKey, rows);
+    }, bytes);
+  }
+
+  function differencesIn(byKey: ReadonlyMap<string, LookedUp>, rows: ReadonlyMap<string, FoundRow>) {
     const differing: Seen[] = [];
     let overflowed = 0;
     for (const [oid, found] of byKey) {
@@ -83,7 +94,7 @@ export function bothSides(collection: Collection, shardKey: ShardKey) {
   async function overflowed(oids: readonly string[]): Promise<number> {
     await table.refresh();
     let count = 0;
-    for (const group of grouped(oids, { count: MAX_KEYS })) {
+    for (const group of grouped(oids, { count: MAX_EXTRA_ROWS })) {
       count += (await table.rows(group)).values().filter(isOverflowed).toArray().length;
     }
     return count;

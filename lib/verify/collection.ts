@@ -12,6 +12,7 @@ import type { CausalReader } from "../source/connection/causal_reader.ts";
 import { DocumentReader } from "../source/documents/documents.ts";
 import type { RangeSplitter } from "../source/documents/key_ranges.ts";
 import type { Clock } from "../util/clock.ts";
+import type { MemoryBudget } from "../util/garbage.ts";
 import type { Logger } from "../util/log.ts";
 import { type Namespace, namespaceText } from "../util/namespace.ts";
 import { type OwnRelay, type RelayWatch, relayWatch } from "./repair.ts";
@@ -46,6 +47,8 @@ export interface VerifyDeps {
   readonly bulkReader: CausalReader;
   readonly splitter: RangeSplitter;
   readonly rate: SnapshotRate;
+  /** `inFlight` limits the bytes of the documents that are being compared with their rows. */
+  readonly memory: MemoryBudget;
   /** Repairs rows if no other relay runs. */
   readonly ownRelay: OwnRelay;
   readonly signal: AbortSignal;

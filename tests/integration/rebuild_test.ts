@@ -116,6 +116,24 @@ for (const transport of variants(["http"], ["wire"])) {
   );
 }
 
+cratedbTest(
+  "a relay of another collection stops if a rebuild gives the table other partitions",
+  async (context) => {
+    const { mongodb, database, relay, sql } = context;
+    await mongodb.db(database).collection("data").insertOne({ n: 1 });
+    const own = relay(LEASE);
+    const other = relay(["--collection", "other", ...LEASE]);
+    for (const each of [own, other]) await each.waitForLine(/Ready/);
+    assert.equal((await own.kill()).code, 0);
+    await rebuilt(context, BY_DAY);
+    await mongodb.db(database).collection("other").insertOne({ n: 2 });
+    assert.equal((await other.status).code, 1);
+    assert.match(other.stderr.join("\n"), /cannot be used: `oid` is not its primary key/);
+    await sql("REFRESH TABLE cdc_dead_letter");
+    assert.deepEqual(await sql("SELECT oid FROM cdc_dead_letter"), []);
+  },
+);
+
 cratedbTest("rebuild partitions by the time in _id", async (context) => {
   await filled(context);
   const flags = ["--partition-by", "hour=$id"];

@@ -2,8 +2,7 @@
  * The replication loop between two databases in memory, with the real outage trackers, heartbeat, status, metrics and
  * progress bar's events. Time stands still until a test moves it on.
  */
-import { BSON, MongoServerError } from "mongodb";
-import { fieldsByName } from "../../lib/bson/bson.ts";
+import { type BSON, MongoServerError } from "mongodb";
 import type { Namespace } from "../../lib/util/namespace.ts";
 import { RelayMetrics } from "../../lib/monitor/relay_metrics.ts";
 import { readiness } from "../../lib/monitor/monitor.ts";
@@ -16,31 +15,19 @@ import { UNTRACED } from "../../lib/pipeline/status/stages.ts";
 import { columnsOf } from "../../lib/pipeline/status/relay_status.ts";
 import { StatusTracker } from "../../lib/pipeline/status/status_tracker.ts";
 import { MongodbCode } from "../../lib/source/connection/mongodb_errors.ts";
-import type { ChangeBatch } from "../../lib/source/stream/change_stream.ts";
 import type { DocumentChange } from "../../lib/source/stream/event.ts";
 import { ALL_DOCUMENTS } from "../../lib/source/documents/share.ts";
 import { Scope } from "../../lib/source/documents/scope.ts";
-import { usableTables } from "./usable_tables.ts";
 import { QUIET } from "../../lib/util/log.ts";
-import { OutageTracker } from "../../lib/util/outage.ts";
-import { retry } from "../../lib/util/retry.ts";
 import { Shutdown } from "../../lib/util/shutdown.ts";
+import { tablesInMemory } from "./cratedb_in_memory.ts";
+import { databaseInMemory, type Mood } from "./database_in_memory.ts";
 import { fakeClock, START } from "./fake_clock.ts";
-
-/** What a database does with what it is asked. It refuses only what the relay does not insist on. */
-export type Mood = "answers" | "fails" | "is silent" | "refuses";
+import { keyed, mongodbInMemory, SECOND } from "./mongodb_in_memory.ts";
 
 export const MAX_LAG = 3_000;
-export const SECOND = 1_000;
-/** Documents of one chunk of a snapshot. */
-const CHUNK = 5;
 /** Promises that resolve one after the other until nothing happens any more. */
 const TURNS = 400;
-
-/** What may be refused: another relay may have made the column. */
-const ADD_COLUMN = "add column";
-
-const isAway = (error: unknown) => error instanceof Error && error.message === "away";
 
 export interface RelayOptions {
   /** Documents of each collection of the database `shop`. */
@@ -85,201 +72,13 @@ export function relayInMemory(options: RelayOptions = {}) {
   });
   const emit = emitter(status.listen, metrics.listen, recorder, listener);
 
-  const databaseOf = (system: "MongoDB" | "CrateDB") => {
-    const outages = new OutageTracker({ system, emit, clock });
-    status.watch(outages);
-    let awake = Promise.withResolvers<void>();
-    let mood: Mood = "answers";
-    let only: string | undefined;
-    const asked: string[] = [];
-    /** One try. */
-    const answer = async (question: string): Promise<void> => {
-      asked.push(question);
-      while (mood === "is silent" && (only ?? question) === question) await awake.promise;
-      if (mood === "fails") throw new Error("away");
-      if (mood === "refuses" && question === ADD_COLUMN) throw new Error("refused");
-    };
-    return {
-      outages,
-      asked,
-      answer,
-      /** @param question the only one that this is true of @default {all} */
-      become(next: Mood, question?: string) {
-        mood = next;
-        only = question;
-        awake.resolve();
-        awake = Promise.withResolvers();
-      },
-      /** Asks until it gets an answer, like statements and reads. */
-      ask: (question: string, work: () => void = () => {}) =>
-        retry(() => answer(question).then(work), {
-          shutdown,
-          outages,
-          isRetryable: isAway,
-          retryFor: Infinity,
-          clock,
-        }),
-    };
-  };
-  const mongodb = databaseOf("MongoDB");
-  const cratedb = databaseOf("CrateDB");
+  const surroundings = { clock, emit, status, shutdown };
+  const mongodb = databaseInMemory("MongoDB", surroundings);
+  const cratedb = databaseInMemory("CrateDB", surroundings);
+  const source = mongodbInMemory({ database: mongodb, collections, clock, signal: stop.signal });
+  const { causalReader, reader, stream, push, wake, time, tokenOf } = source;
+  const tables = tablesInMemory(cratedb, emit);
 
-  let ordinal = 0;
-  const time = () => new BSON.Timestamp({ t: Math.floor(clock.time / SECOND), i: ++ordinal });
-  const tokenOf = ({ t, i }: BSON.Timestamp) =>
-    BSON.serialize({ _data: `82${t.toString(16).padStart(8, "0")}${i.toString(16).padStart(8, "0")}` });
-  let readAt = time();
-
-  const waiting: ChangeBatch[] = [];
-  let arrived = Promise.withResolvers<void>();
-  let lost: Error | undefined;
-  const push = (batch: Partial<ChangeBatch>) => {
-    const operationTime = time();
-    const token = tokenOf(operationTime);
-    waiting.push({
-      changes: [],
-      event: undefined,
-      events: 0,
-      bytes: 0,
-      token,
-      operationTime,
-      wallTime: undefined,
-      ...batch,
-    });
-    wake();
-  };
-  const wake = () => {
-    arrived.resolve();
-    arrived = Promise.withResolvers();
-  };
-  async function* stream(left: AbortSignal): AsyncGenerator<ChangeBatch> {
-    const isOver = () => stop.signal.aborted || left.aborted;
-    const over = new Promise<void>((resolve) => left.addEventListener("abort", () => resolve()));
-    const id = Symbol();
-    if (lost) waiting.splice(0);
-    lost = undefined;
-    const next = async () => {
-      using _question = mongodb.outages.asked();
-      await Promise.race([mongodb.answer("getMore"), over]);
-      while (waiting.length === 0 && !isOver() && !lost) await Promise.race([arrived.promise, over]);
-      await Promise.race([mongodb.answer("reply"), over]);
-      if (lost) throw lost;
-      return waiting.shift();
-    };
-    try {
-      while (!isOver()) {
-        try {
-          const batch = await next();
-          mongodb.outages.answered(id);
-          if (batch) yield batch;
-        } catch (error) {
-          if (!isAway(error)) throw error;
-          mongodb.outages.failed(id, error);
-          await clock.wait(SECOND);
-        }
-      }
-    } finally {
-      mongodb.outages.gaveUp(id);
-    }
-  }
-
-  const causalReader = {
-    get time() {
-      return readAt;
-    },
-    after: () => {},
-    exists: async ({ collection }: Namespace) => {
-      await mongodb.ask("exists");
-      return collections.has(collection);
-    },
-    read: async (work: (client: unknown, options: object) => unknown) => {
-      await mongodb.ask("read");
-      readAt = time();
-      return await work(client, {});
-    },
-  };
-  const client = {
-    db: () => ({
-      listCollections: () => ({
-        toArray: () => Promise.resolve([...collections.keys()].map((name) => ({ name }))),
-      }),
-      command: () => Promise.resolve({}),
-      collection: (name: string) => ({
-        estimatedDocumentCount: () => Promise.resolve(collections.get(name) ?? 0),
-      }),
-    }),
-  };
-  const reader = {
-    chunk: async (
-      { collection }: Namespace,
-      { after }: { readonly after: Uint8Array | null },
-      { atMost = Infinity }: { readonly atMost?: number } = {},
-    ) => {
-      await mongodb.ask("chunk");
-      readAt = time();
-      const from = after === null ? 0 : BSON.deserialize(after)._id + 1;
-      const count = collections.get(collection) ?? 0;
-      const upTo = Math.min(count, from + Math.min(CHUNK, atMost));
-      const documents = Array.from({ length: upTo - from }, (_, at) => keyed(from + at));
-      return {
-        documents,
-        last: upTo > from ? BSON.serialize({ _id: upTo - 1 }) : after,
-        seen: documents.length,
-        done: upTo === count,
-      };
-    },
-    async *lookUp(_namespace: Namespace, ids: readonly unknown[]) {
-      await mongodb.ask("look up");
-      readAt = time();
-      yield ids.map((id) => ({ id, document: null }));
-    },
-    keysOf: () => Promise.resolve(new Set<string>()),
-    keysAmong: () => Promise.resolve([]),
-  };
-
-  const applierOf = (namespace: Namespace) => ({
-    shardKey: [],
-    async *deadKeys() {},
-    learn: () => Promise.resolve(),
-    apply: async (documents: readonly unknown[]) => {
-      await cratedb.ask(ADD_COLUMN).catch(() => {});
-      const rows = { upserts: documents.length, deletes: 0, overflowed: 0, deadLetters: 0 };
-      await cratedb.ask("write", () => emit({ type: "tableWritten", namespace, ...rows }));
-      return documents.length;
-    },
-    refresh: () => cratedb.ask("refresh"),
-    remove: () => cratedb.ask("remove"),
-    async *keys() {},
-  });
-  const tables = {
-    ...usableTables(),
-    overlaps: () => Promise.resolve([]),
-    openAll: async () => {
-      await cratedb.ask("open");
-      return [];
-    },
-    of: (namespace: Namespace) => Promise.resolve(applierOf(namespace)),
-    forEachCollection: async (
-      changes: readonly DocumentChange[],
-      work: (group: object) => Promise<void>,
-    ) => {
-      for (const [, group] of Map.groupBy(changes, ({ namespace }) => namespace.collection)) {
-        const [first] = group;
-        if (first) {
-          await work({ namespace: first.namespace, changes: group, applier: applierOf(first.namespace) });
-        }
-      }
-    },
-    refresh: () => cratedb.ask("refresh"),
-    drop: () => cratedb.ask("drop"),
-    reopen: () => Promise.resolve(),
-    sharer: () => Promise.resolve(undefined),
-    missing: () => Promise.resolve([]),
-    hadTables: () => Promise.resolve(false),
-    resumeDrops: () => Promise.resolve(),
-    openIn: () => [],
-    counts: { upserts: 0, deletes: 0, overflowed: 0, deadLetters: 0 },
-  };
   const heartbeat = new Heartbeat({
     mongodb: mongodb.outages,
     sink: cratedb.outages,
@@ -374,7 +173,7 @@ export function relayInMemory(options: RelayOptions = {}) {
     async pass(milliseconds: number, { idle = true } = {}) {
       for (let left = milliseconds; left > 0; left -= SECOND) {
         clock.pass(Math.min(left, SECOND));
-        if (idle && waiting.length === 0) push({});
+        if (idle && source.isIdle) push({});
         await settle();
         heartbeat.beat();
         await settle();
@@ -408,8 +207,7 @@ export function relayInMemory(options: RelayOptions = {}) {
     /** MongoDB no longer has the changes after the position. */
     async loseHistory() {
       const streams = opened.length;
-      lost = new MongoServerError({ code: MongodbCode.ChangeStreamHistoryLost, message: "lost" });
-      wake();
+      source.lose(new MongoServerError({ code: MongodbCode.ChangeStreamHistoryLost, message: "lost" }));
       for (let second = 0; opened.length === streams && !running.ended && second < 600; second++) {
         clock.pass(SECOND);
         await settle();
@@ -437,11 +235,4 @@ export function relayInMemory(options: RelayOptions = {}) {
   };
 }
 
-function keyed(_id: number) {
-  const document = BSON.serialize({ _id });
-  const id = fieldsByName(document).get("_id");
-  if (!id) throw new Error("No _id");
-  return { id, document };
-}
-
-export { START };
+export { type Mood, SECOND, START };

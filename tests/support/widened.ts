@@ -1,6 +1,28 @@
 /** What a widening leaves, as a user sees it. */
 import assert from "node:assert/strict";
+import { BSON, type Document } from "mongodb";
+import { normalizeJson } from "../../lib/mapping/normalize.ts";
+import { inStep } from "./compare.ts";
 import type { CratedbContext } from "./cratedb_harness.ts";
+
+/** Doubles would change it. */
+export const BEYOND = BSON.Long.fromString("9007199254740993");
+
+export const collection = ({ mongodb, database }: CratedbContext) =>
+  mongodb.db(database).collection<Document>("data");
+
+/** The rows as JSON texts; resolves when the collection is in the table. */
+export async function texts(
+  context: CratedbContext,
+): Promise<(readonly [oid: unknown, data: string, overflow: string])[]> {
+  await inStep(context);
+  const rows = await context.sql(
+    `SELECT oid, data::text AS data, overflow::text AS overflow FROM "${context.table}" ORDER BY oid`,
+  );
+  return rows.map(({ oid, data, overflow }) =>
+    [oid, normalizeJson(String(data)), normalizeJson(String(overflow))] as const
+  );
+}
 
 type Tables = Pick<CratedbContext, "sql" | "schema">;
 

@@ -1,7 +1,8 @@
 /** Dead letters of a collection: how many stop a relay, and which of them new columns could store. */
-import { ifStorable, UserError } from "../../util/errors.ts";
+import { ifStorable, messageOf, UserError } from "../../util/errors.ts";
 import { fieldsByName } from "../../bson/bson.ts";
 import { additions, type Column } from "../../mapping/column_tree.ts";
+import { SinkError, withoutValues } from "../../sink/connection/sink_error.ts";
 import type { StoredLetter } from "../../sink/metadata/dead_letters.ts";
 
 /** The result of one write of a table. */
@@ -30,17 +31,32 @@ export function deadLetterLimit(limit: number) {
     count(outcome: WriteOutcome): void {
       count = countAfter(outcome);
     },
-    /** Checks an outcome before its dead letters are saved. @throws UserError if the count would exceed the limit */
-    check(outcome: WriteOutcome): void {
+    /**
+     * Checks an outcome before its dead letters are saved.
+     *
+     * @param save saves the last dead letter before the error, which lacks the server's message
+     * @throws UserError if the count would exceed the limit, also if the dead letter cannot be saved
+     */
+    async check(outcome: WriteOutcome, save: () => Promise<void>): Promise<void> {
       const last = outcome.letters.at(-1);
       if (!last || countAfter(outcome) <= limit) return;
+      let { reason } = last;
+      let cause: unknown;
+      try {
+        await save();
+      } catch (error) {
+        if (!(error instanceof SinkError)) throw error;
+        cause = error;
+        reason += `. Its dead letter cannot be saved: ${messageOf(withoutValues("the server", error, "it"))}`;
+      }
       throw new UserError(
-        `More than ${limit} documents in succession cannot be stored. The last one, ${last.oid}: ${last.reason}`,
+        `More than ${limit} documents in succession cannot be stored. The last one, ${last.oid}: ${reason}`,
         {
           hint:
             "Nothing is lost: the table has at most older rows of these documents, and the next start resumes before " +
-            "them. cdc_dead_letter has only the last one, with the whole error. If the table or the server is at fault, " +
-            "repair it; if the documents are, start with a larger --max-dead-letters.",
+            "them. cdc_dead_letter has at most the last one, with the whole error. If the table or the server is at " +
+            "fault, repair it; if the documents are, start with a larger --max-dead-letters.",
+          cause,
         },
       );
     },

@@ -22,7 +22,6 @@ import {
   type RowChange,
   type Split,
   splitRows,
-  type Unstorable,
 } from "./row_changes.ts";
 import type { Emit } from "../status/events.ts";
 import type { CollectionSettings } from "../settings.ts";
@@ -242,10 +241,13 @@ export class TableApplier {
     upserts: readonly (RowChange & KeyedRow)[],
     deleted: readonly RowChange[],
   ) {
-    const { writer, columns } = this.deps;
+    const { writer, columns, deadLetters, deadLetterLimit } = this.deps;
     if (columns.version !== version) return undefined;
     return await this.#timed("write", async () => {
       const { refused, ...written } = await writeRows(writer, rows);
+      // Before rows are deleted: if the table has become another one, it refuses rows for no fault of theirs.
+      await columns.load();
+      if (columns.version !== version) return undefined;
       const errors = new Map(refused.map(({ oid, error, reason }) => [oid, { error, reason }]));
       const gone = new Set(deleted.map(({ oid }) => oid));
       const dead = [
@@ -255,7 +257,10 @@ export class TableApplier {
           return error === undefined ? [] : { oid, ...error, document };
         }),
       ].filter(({ oid }) => !gone.has(oid));
-      if (!this.#isReplaying) await this.#checkLimit(rows.length - refused.length, dead);
+      if (!this.#isReplaying) {
+        const outcome = { written: rows.length - refused.length, letters: dead };
+        await deadLetterLimit.check(outcome, () => deadLetters.add(dead.slice(-1)));
+      }
       const place = this.deps;
       await writer.deleteMoved(mayHaveMoved(rows, upserts, place).filter(({ oid }) => !errors.has(oid)));
       const others = [...expired, ...dead.map(({ oid }) => oid)].filter((oid) => !gone.has(oid));
@@ -263,8 +268,6 @@ export class TableApplier {
         ...deleted.map(({ oid, cdc }) => ({ ...placeOf(oid, place), cdc })),
         ...others.map((oid) => placeOf(oid, place)),
       ]);
-      await columns.load();
-      if (columns.version !== version) return undefined;
       return {
         letters: dead,
         overflowed: overflowed.filter((oid) => !errors.has(oid)).length,
@@ -272,17 +275,6 @@ export class TableApplier {
         unfit,
       };
     });
-  }
-
-  /** If dead letters are too many, keeps the last one: the error that ends the relay lacks the server's message. */
-  async #checkLimit(written: number, letters: readonly Unstorable[]): Promise<void> {
-    const { deadLetters, deadLetterLimit } = this.deps;
-    try {
-      deadLetterLimit.check({ written, letters });
-    } catch (error) {
-      await deadLetters.add(letters.slice(-1));
-      throw error;
-    }
   }
 
   /**

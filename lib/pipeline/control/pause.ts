@@ -1,5 +1,5 @@
 /** A pause of a stream: as it is saved with the position, and when it ends without a request. Pure. */
-import type { OplogReach } from "../status/events.ts";
+import { headroomAt, type OplogReach } from "../status/events.ts";
 import { durationText } from "../../util/text.ts";
 import { HEADROOM_PART } from "../../sink/metadata/status_view.ts";
 
@@ -38,10 +38,9 @@ export function endOfPause(
   if (resumeAt !== null && now >= resumeAt) {
     return { resumes: true, why: `The pause was to end at ${new Date(resumeAt).toISOString()}.` };
   }
-  const window = oplog?.isGrowing ? oplog.fullWindow : oplog?.window;
+  const window = oplog?.fullWindow;
   if (position === undefined || !oplog || window === undefined) return undefined;
-  // A growing oplog begins to drop its oldest entry when it is full.
-  const headroom = Math.max(0, position - oplog.oldest + window - oplog.window);
+  const headroom = headroomAt(position, oplog) ?? Infinity;
   if (headroom >= leastHeadroom(window)) return undefined;
   const why = `MongoDB drops the changes after the position in ${durationText(headroom)}, of an oplog of ${
     durationText(window)

@@ -119,8 +119,11 @@ async function readMatching(
       }
       if (!outcome) return undefined;
       const text = documentsText(outcome.documents);
+      if (outcome.kind === "running") {
+        progress(outcome.isSlow ? `${text}; MongoDB needs long for the filter` : text);
+        return undefined;
+      }
       progress(text);
-      if (outcome.kind === "running") return undefined;
       await loop.checkpoint.flush();
       return `Read ${text} of ${namespaceText(namespace)} that match the filter.`;
     },

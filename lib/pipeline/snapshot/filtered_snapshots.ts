@@ -8,10 +8,12 @@ import { idDocument } from "../../key/query_literal.ts";
 import { type Chunk, isNamed, isThere, type LookedUp } from "../../source/documents/chunk.ts";
 import type { DocumentReader } from "../../source/documents/documents.ts";
 import { parseFilter } from "../../source/documents/transform.ts";
-import { codeText, isRefusal } from "../../source/connection/mongodb_errors.ts";
+import { codeText, hasCode, isRefusal, MongodbCode } from "../../source/connection/mongodb_errors.ts";
 import type { Clock } from "../../util/clock.ts";
-import { messageOf } from "../../util/errors.ts";
+import { messageOf, undefinedIf } from "../../util/errors.ts";
+import type { Logger } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
+import { backoff } from "../../util/retry.ts";
 import type { Collections } from "../collections/collections.ts";
 import type { RelaySettings } from "../settings.ts";
 import { SLICE_MS, SnapshotRate } from "./snapshot_rate.ts";
@@ -23,11 +25,18 @@ export interface FilteredSnapshotsDeps {
   readonly tables: Pick<Collections, "of" | "attempt">;
   readonly settings: Pick<RelaySettings, "snapshotRate">;
   readonly signal: AbortSignal;
-  readonly clock: Pick<Clock, "monotonic">;
+  readonly clock: Pick<Clock, "monotonic" | "wait">;
+  readonly log: Logger;
 }
 
 export type FilteredOutcome =
-  | { readonly kind: "running" | "done"; readonly documents: number }
+  | { readonly kind: "done"; readonly documents: number }
+  | {
+    readonly kind: "running";
+    readonly documents: number;
+    /** Whether MongoDB needs long to find the next documents. */
+    readonly isSlow: boolean;
+  }
   | { readonly kind: "failed"; readonly reason: string };
 
 /** Keys read ahead, and documents looked up and written together. */
@@ -42,6 +51,8 @@ export class FilteredSnapshots {
   readonly #outcomes = new Map<string, FilteredOutcome>();
   /** Keys of the first one that are not written; undefined while they are being read. */
   #keys: Chunk | undefined;
+  /** Whether MongoDB needs long to find these keys. */
+  #isSlow = false;
   #rate: SnapshotRate | undefined;
   /** For requests without a rate. */
   #commonRate: number;
@@ -91,8 +102,10 @@ export class FilteredSnapshots {
 
   /** Undefined for one that is unknown: call {@linkcode add}. */
   outcome(id: string): FilteredOutcome | undefined {
-    const left = this.#left.find((each) => each.id === id);
-    return left ? { kind: "running", documents: left.documents } : this.#outcomes.get(id);
+    const at = this.#left.findIndex((each) => each.id === id);
+    const left = this.#left[at];
+    if (!left) return this.#outcomes.get(id);
+    return { kind: "running", documents: left.documents, isSlow: at === 0 && this.#isSlow };
   }
 
   /** Looks up and writes documents. Apply nothing of the stream until it has ended. */
@@ -153,33 +166,58 @@ export class FilteredSnapshots {
   #next(): void {
     const [first] = this.#left;
     this.#keys = undefined;
+    this.#isSlow = false;
     if (!first) return;
     const rate = first.rate ?? this.#commonRate;
     this.#rate = new SnapshotRate({ rate, readers: 1, clock: this.#deps.clock });
     this.#readKeys(first);
   }
 
-  #readKeys({ id, filter, after, ...namespace }: FilteredSnapshot): void {
+  async #readKeys({ id, filter, after, ...namespace }: FilteredSnapshot): Promise<void> {
     this.#keys = undefined;
-    const isFirst = () => this.#left[0]?.id === id;
+    const { chunks, signal, clock } = this.#deps;
+    const isFirst = () => this.#left[0]?.id === id && !signal.aborted;
     const options = { after: bytesOf(after), atMost: MAX_KEYS };
     // A filter that cannot be read ends its request, not the stream.
-    const reading = async () => await this.#deps.chunks.keysMatching(namespace, parseFilter(filter), options);
-    reading().then(
-      (keys) => {
-        if (isFirst()) this.#keys = keys;
-      },
-      (error) => {
-        if (isFirst() && !this.#deps.signal.aborted) {
-          this.#end(id, { kind: "failed", reason: reasonOf(error) });
-        }
+    try {
+      const query = parseFilter(filter);
+      for (let tries = 0; isFirst(); tries++) {
+        const keys = await chunks.keysMatching(namespace, query, options).catch(undefinedIf(isTimeOver));
+        if (!isFirst()) return;
+        this.#keys = keys;
+        if (!keys && !this.#isSlow) this.#warnOfTime(id, namespace);
+        this.#isSlow = !keys;
+        if (keys) return;
+        await backoff(tries, signal, clock);
+      }
+    } catch (error) {
+      if (isFirst()) this.#end(id, { kind: "failed", reason: reasonOf(error, namespace) });
+    }
+  }
+
+  #warnOfTime(id: string, namespace: Namespace): void {
+    this.#deps.log.warn(
+      "MongoDB needs long for the filter of a snapshot: it is asked again, with more time",
+      {
+        collection: namespaceText(namespace),
+        request: id,
+        hint: "Create an index for the filter. MongoDB runs $where for each document.",
       },
     );
   }
 }
 
-const reasonOf = (error: unknown): string =>
-  isRefusal(error) ? `MongoDB cannot apply the filter to a document (${codeText(error)})` : messageOf(error);
+/** The limit of an answer was reached, and is longer for the next one. */
+const isTimeOver = (error: unknown): boolean => hasCode(error, MongodbCode.MaxTimeMSExpired);
+
+/** Without MongoDB's message, which may quote values of the document. */
+const reasonOf = (error: unknown, namespace: Namespace): string =>
+  isRefusal(error)
+    ? `MongoDB cannot apply the filter to a document of ${namespaceText(namespace)} (${
+      codeText(error)
+    }). To see the ` +
+      "whole error, run the filter in MongoDB. Make it fit each document, for example with $type or onError."
+    : messageOf(error);
 
 const bytesOf = (hex: string | null) => hex === null ? null : bytesFromHex(hex);
 

@@ -135,7 +135,7 @@ export function eventRecorder({ stream, status, clock, emit }: {
       checkLag(lag);
       if (clock.monotonic() >= countsDue) recordCounts();
     },
-    oplogSeen: ({ window }) => {
+    oplogSeen: ({ window: reached, fullWindow: window = reached }) => {
       const left = status.current.oplogHeadroom;
       const isLow = left !== null && left < window / HEADROOM_PART;
       if (isLow && !isOplogLow) record("oplog_low", oplogText(left), { left_ms: left, window_ms: window });

@@ -73,9 +73,19 @@ export interface OplogReach {
   readonly window: number;
   /** Whether the oplog has dropped no entry yet, so that its window still grows. */
   readonly isGrowing: boolean;
-  /** The window of a growing oplog once it is full, if MongoDB goes on to write as much; undefined if unknown. */
+  /**
+   * The window when MongoDB drops the oldest entry: of a growing oplog once it is full, if MongoDB goes on to write as
+   * much, and at least the minimum time that is set. Undefined if unknown.
+   */
   readonly fullWindow?: number;
 }
+
+/** Milliseconds until MongoDB drops the changes after a time (milliseconds since 1970); undefined if unknown. */
+export const headroomAt = (
+  time: number,
+  { oldest, window, fullWindow }: OplogReach,
+): number | undefined =>
+  fullWindow === undefined ? undefined : Math.max(0, time - oldest + fullWindow - window);
 
 export type RelayEvent =
   | OutageEvent

@@ -3,7 +3,15 @@ import { type Clock, SYSTEM_CLOCK } from "../../util/clock.ts";
 import { messageOf } from "../../util/errors.ts";
 import { namespaceText } from "../../util/namespace.ts";
 import type { Liveness, Outage } from "../../util/outage.ts";
-import { type CollectionChange, NO_COUNTS, on, type SnapshotProgress, sumOf } from "./events.ts";
+import {
+  type CollectionChange,
+  headroomAt,
+  NO_COUNTS,
+  on,
+  type OplogReach,
+  type SnapshotProgress,
+  sumOf,
+} from "./events.ts";
 import { type RelayStatus, type StatusSource, type StreamPhase, SYSTEMS } from "./relay_status.ts";
 import { FRESH_MS } from "./stream_lag.ts";
 
@@ -36,8 +44,8 @@ export class StatusTracker implements StatusSource {
   #proved: KnownLag | undefined;
   /** The lag at the beginning of the batch that is being applied; undefined between batches. */
   #applying: KnownLag | undefined;
-  /** The time of the oplog's oldest entry; undefined if the headroom cannot be computed from it. */
-  #oldest: number | undefined;
+  /** Undefined if the headroom is unknown. */
+  #oplog: OplogReach | undefined;
   #events = 0;
   #failedCollections: RelayStatus["failedCollections"] = [];
   #counts = NO_COUNTS;
@@ -75,7 +83,7 @@ export class StatusTracker implements StatusSource {
       this.#applying = undefined;
     },
     // An oplog that has dropped no entry yet gives a lower bound, not the headroom.
-    oplogSeen: ({ oldest, isGrowing }) => this.#oldest = isGrowing ? undefined : oldest,
+    oplogSeen: (reach) => this.#oplog = reach.isGrowing ? undefined : reach,
     collectionChanged: (change) => {
       const name = namespaceText(change.namespace);
       const before = this.#collections.get(name)?.state?.name;
@@ -105,9 +113,9 @@ export class StatusTracker implements StatusSource {
       snapshotTotal: this.#snapshot?.total ?? null,
       events: this.#events,
       ...this.#counts,
-      oplogHeadroom: this.#clusterTime === null || this.#oldest === undefined
+      oplogHeadroom: this.#clusterTime === null || !this.#oplog
         ? null
-        : Math.max(0, this.#clusterTime - this.#oldest),
+        : headroomAt(this.#clusterTime, this.#oplog) ?? null,
       writeLimits: this.writeLimits,
       failedCollections,
       lastError: this.#ending

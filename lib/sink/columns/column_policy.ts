@@ -77,7 +77,8 @@ export async function openColumnPolicy(
     ...table.cdc ? ["cdc"] : [],
     ...Object.keys(table.shadows ?? {}),
   ];
-  const tableSchema = new TableSchema(patient, { ...options, inferred: isDynamic, needed });
+  const partitions = table.partType ?? "none";
+  const tableSchema = new TableSchema(patient, { ...options, inferred: isDynamic, needed, partitions });
   const widening = new Widening(transports, { ...options, tableSchema });
   await tableSchema.load(table.definition);
   checkMode(tableSchema, table, mode);

@@ -21,11 +21,13 @@ import {
   replaceColumn,
   setColumn,
 } from "../../mapping/column_tree.ts";
+import type { PartType } from "../../mapping/partition.ts";
 import type { LogFields, Logger } from "../../util/log.ts";
 import { isRetryable, SinkError } from "../connection/sink_error.ts";
 import type { Transport } from "../connection/transport.ts";
 import { quoteTable, subscript, type TableName } from "../sql/names.ts";
 import { type DefinedColumn, definedColumns } from "../table/show_create_table.ts";
+import { keyFaults } from "../table/target_table.ts";
 import { columnFaults, unusableTable } from "../table/unusable_table.ts";
 import { columnTree, typeText, unfitColumns } from "../table/column_definition.ts";
 
@@ -45,6 +47,8 @@ interface TableSchemaOptions {
   readonly log: Logger;
   /** Columns that statements write to, e.g. `["oid", "data", "overflow"]`. @default {[]} */
   readonly needed?: readonly string[];
+  /** The partitions for which statements are. @default {any} */
+  readonly partitions?: PartType | "none";
   readonly onAdded?: (columns: number) => void;
 }
 
@@ -76,12 +80,15 @@ export class TableSchema {
 
   /** Reads the columns again, unless `known` was just read. @throws UnusableTableError if rows would not equal documents */
   async load(known?: string): Promise<void> {
-    const { table, needed } = this.options;
+    const { table, needed, partitions } = this.options;
     const show = `SHOW CREATE TABLE ${quoteTable(table)}`;
     const definition = known ?? String((await this.transport.query(show)).rows[0]?.[0]);
     if (definition === this.definition) return;
     const defined = definedColumns(definition);
-    const faults = columnFaults(defined, needed);
+    const faults = [
+      ...columnFaults(defined, needed),
+      ...partitions ? keyFaults(definition, defined, partitions) : [],
+    ];
     if (faults.length > 0) throw unusableTable(table, faults);
     this.#warnOfDropped(droppedColumns(this.#defined, defined));
     this.definition = definition;

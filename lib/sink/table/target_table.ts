@@ -5,10 +5,10 @@ import { refreshTable, type Transport } from "../connection/transport.ts";
 import { quoteTable, type TableName } from "../sql/names.ts";
 import { hasCdc } from "./cdc_column.ts";
 import { createTable, tableExists } from "./create_table.ts";
-import { definedColumns, readDefinition } from "./show_create_table.ts";
+import { type DefinedColumn, definedColumns, readDefinition } from "./show_create_table.ts";
 import { addMissing, asDesigned, checkDesign, misfitsOf, missingColumns } from "./designed_columns.ts";
 import { partitionsIn, shadowsOf, tableDefinition, type TableDesign } from "./table_design.ts";
-import { columnFaults, unusableTable, UnusableTableError } from "./unusable_table.ts";
+import { columnFaults, type TableFault, unusableTable, UnusableTableError } from "./unusable_table.ts";
 
 export interface TargetTable extends TableName {
   /** Whether the table has a usable column `overflow`. */
@@ -105,15 +105,11 @@ function opened(
   const [, kind] = /^CREATE (VIEW|FOREIGN)/.exec(definition) ?? [];
   if (kind) throw otherKind(table, kind.toLowerCase());
   const columns = definedColumns(definition);
-  /** The first word of the type of a column that is below no other. */
-  const typeOf = (wanted: string) =>
-    /^\w+/.exec(
-      columns.find(({ path: [name, ...below] }) => name === wanted && below.length === 0)?.type ?? "",
-    )?.[0];
-  const partitions = partitionsIn(definition, typeOf("part"));
-  const wanted = hasAnyParts && partitions || (partitionBy ? partTypeOf(partitionBy) : "none");
+  const typeOf = (wanted: string) => typeIn(columns, wanted);
+  const wanted = hasAnyParts && partitionsOf(definition, columns) ||
+    (partitionBy ? partTypeOf(partitionBy) : "none");
   const faults = [
-    partitions === wanted ? [] : { what: KEY_FAULTS[wanted], isDesign: partitions !== undefined },
+    ...keyFaults(definition, columns, wanted),
     typeOf("data") === dialect.dataType
       ? []
       : { what: `it has no \`data\` column of type ${dialect.dataType}` },
@@ -133,6 +129,25 @@ function opened(
     ...types && { shadows: shadowsOf(types) },
   };
   return Object.freeze({ ...table, hasOverflow, ...own, isNew, definition });
+}
+
+/** The first word of the type of a column that is below no other. */
+const typeIn = (columns: readonly DefinedColumn[], wanted: string): string | undefined =>
+  /^\w+/.exec(
+    columns.find(({ path: [name, ...below] }) => name === wanted && below.length === 0)?.type ?? "",
+  )?.[0];
+
+const partitionsOf = (definition: string, columns: readonly DefinedColumn[]) =>
+  partitionsIn(definition, typeIn(columns, "part"));
+
+/** What is wrong if the statements of a relay are for a table with these partitions. */
+export function keyFaults(
+  definition: string,
+  columns: readonly DefinedColumn[],
+  wanted: PartType | "none",
+): readonly TableFault[] {
+  const partitions = partitionsOf(definition, columns);
+  return partitions === wanted ? [] : [{ what: KEY_FAULTS[wanted], isDesign: partitions !== undefined }];
 }
 
 const KEY_FAULTS: Readonly<Record<PartType | "none", string>> = {

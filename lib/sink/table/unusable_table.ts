@@ -28,7 +28,7 @@ export const errorOfOpening = (error: unknown, { hasRows }: { readonly hasRows: 
     ? new RefusedTableError(error)
     : error;
 
-interface TableFault {
+export interface TableFault {
   /** As part of a sentence, e.g. `it has no \`oid\` column of type TEXT`. */
   readonly what: string;
   /** Subscripts of the columns at fault, if the table can be used without them. */

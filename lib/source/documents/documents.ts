@@ -6,8 +6,8 @@ import { keyText } from "../../key/key_text.ts";
 import { expressionOf } from "../../key/query_literal.ts";
 import { type Logger, QUIET } from "../../util/log.ts";
 import { type Namespace, namespaceText } from "../../util/namespace.ts";
-import type { CausalReader, KeyedDocument } from "../connection/causal_reader.ts";
-import { isTransformFailure } from "../connection/mongodb_errors.ts";
+import type { CausalReader, KeyedDocument, PageOptions } from "../connection/causal_reader.ts";
+import { hasCode, isTransformFailure, MongodbCode } from "../connection/mongodb_errors.ts";
 import { type Chunk, chunkOf, isNamed, isThere, lastEnd, type LookedUp } from "./chunk.ts";
 import { type KeyRange, WHOLE } from "./key_ranges.ts";
 import { lookUp } from "./look_up.ts";
@@ -69,7 +69,7 @@ export class DocumentReader {
 
   /**
    * The keys of the first documents after a key that match a query, without their contents.
-   * @throws MongoServerError for a query that MongoDB refuses
+   * @throws MongoServerError for a query that MongoDB refuses, or that takes longer than the limit, which then rises
    */
   keysMatching(
     namespace: Namespace,
@@ -77,7 +77,12 @@ export class DocumentReader {
     { after, atMost }: { readonly after: Uint8Array | null; readonly atMost: number },
   ): Promise<Chunk> {
     const find = { filter: { $and: [query, this.#within(after, undefined)] }, projection: KEY };
-    return keyOrderedChunk(this.#pagesOf(namespace), find, { size: atMost, start: after, hint: null });
+    return keyOrderedChunk(this.#pagesOf(namespace), find, {
+      size: atMost,
+      start: after,
+      hint: null,
+      isAnswer: (error) => hasCode(error, MongodbCode.MaxTimeMSExpired),
+    });
   }
 
   /** @throws MongoServerError for a query that MongoDB refuses, even of an empty collection */
@@ -155,29 +160,29 @@ export class DocumentReader {
 async function keyOrderedChunk(
   pages: CollectionPages,
   find: Document,
-  { size, start, ...hint }: {
+  { size, start, ...reading }: Pick<PageOptions, "hint" | "isAnswer"> & {
     readonly size: number;
     readonly start: Uint8Array | null;
-    readonly hint?: null;
   },
 ): Promise<Chunk> {
   const { idsRepeat } = pages;
   const limit = idsRepeat ? size + 1 : size;
   const command = { ...find, sort: KEY, batchSize: limit };
-  const page = await pages.find({ ...command, limit }, { abortable: true, ...hint });
+  const page = await pages.find({ ...command, limit }, { abortable: true, ...reading });
   if (!find.projection) pages.learn(page);
   const isEnd = page.exhausted && page.documents.length < limit;
-  return chunkOf(page.documents, { isEnd, start, idsRepeat }) ?? await longChunk(pages, command, start);
+  return chunkOf(page.documents, { isEnd, start, idsRepeat }) ??
+    await longChunk(pages, command, { start, ...reading });
 }
 
 /** Reads on until the next chunk can start after a key. Keys that no query can contain are rare. */
 async function longChunk(
   { find, idsRepeat }: CollectionPages,
   command: Document,
-  start: Uint8Array | null,
+  { start, ...reading }: Pick<PageOptions, "hint" | "isAnswer"> & { readonly start: Uint8Array | null },
 ): Promise<Chunk> {
   const goesOn = (documents: readonly KeyedDocument[]) => lastEnd(documents, idsRepeat) < 0;
-  const { documents, exhausted } = await find(command, { abortable: true, goesOn });
+  const { documents, exhausted } = await find(command, { abortable: true, ...reading, goesOn });
   const chunk = chunkOf(documents, { isEnd: exhausted, start, idsRepeat });
   if (!chunk) throw new Error("A chunk without a key to continue after");
   return chunk;

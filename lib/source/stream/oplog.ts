@@ -53,7 +53,32 @@ export async function filledShare(route: Route): Promise<number | undefined> {
     const share = Number(sizes?.size) / Number(sizes?.maxSize);
     return share > 0 && share < Infinity ? share : undefined;
   } catch (error) {
-    if (error instanceof MongoServerError && (isNotAllowed(error) || isRefusal(error))) return undefined;
-    throw error;
+    return ifRefused(error);
   }
+}
+
+const HOUR_MS = 3_600_000;
+/** Large parts of the server's status. */
+const WITHOUT = { metrics: 0, wiredTiger: 0, locks: 0 };
+
+/**
+ * Milliseconds for which MongoDB keeps each entry, also if the oplog exceeds its maximum size; 0 if none are set. Needs the
+ * action `serverStatus` on the cluster; undefined if the user lacks it, or the server does not report it.
+ *
+ * @example IN: `storage.oplogMinRetentionHours: 0.5` → OUT: 1_800_000
+ */
+export async function minRetention({ client }: Route): Promise<number | undefined> {
+  try {
+    const command = { serverStatus: 1, ...WITHOUT, maxTimeMS: TIMEOUT_MS };
+    const { readPreference, signal } = options();
+    const { oplogTruncation } = await client.db("admin").command(command, { readPreference, signal });
+    return oplogTruncation && HOUR_MS * Number(oplogTruncation.oplogMinRetentionHours ?? 0);
+  } catch (error) {
+    return ifRefused(error);
+  }
+}
+
+function ifRefused(error: unknown): undefined {
+  if (error instanceof MongoServerError && (isNotAllowed(error) || isRefusal(error))) return undefined;
+  throw error;
 }

@@ -104,6 +104,7 @@ const WRONG: readonly (readonly [readonly string[], RegExp])[] = [
   ],
   [["cdc-relay", "--batch-size", "none"], /--batch-size is not a whole number.*"none"/],
   [["cdc-relay", "--cratedb-url", "mysql://me:s3cret@host"], /CrateDB URL must start with crate:/],
+  [["db-workload", "--mongodb-url", "http://me:s3cret@host"], /^Error: --mongodb-url is malformed: /],
   [["cdc-relay", "--cratedb-url", "crate://me:s3cret@host:port"], /CrateDB URL is malformed/],
   [["cdc-relay", "--cratedb-url", "crate://me:50%=s3cret@host"], /CrateDB URL has a %[^]*% is %25/],
   [

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { logOptions, statusConfig, verifyConfig, workloadConfig } from "../../../lib/config/config.ts";
+import {
+  logOptions,
+  statusConfig,
+  statusConfigs,
+  verifyConfig,
+  workloadConfig,
+} from "../../../lib/config/config.ts";
 import { OPTIONS } from "../../../lib/config/options.ts";
 import { type Environment, type Flags, type Given, readOptions } from "../../../lib/config/read.ts";
 import { relayConfig } from "../../../lib/config/relay_settings.ts";
@@ -188,6 +194,17 @@ Deno.test("verifyConfig() is of all workers, also in the environment of one", ()
   const { relay } = verifyConfig(given({ collection: "orders" }, { CDC_WORKER: "1/4" }));
   assert.equal(relay.worker, undefined);
   assert.equal(relay.namesIn("doc").stream, "testdrive.orders -> testdrive.orders");
+});
+
+Deno.test("statusConfigs() have texts with the origins of the URL at hand: of all streams with the same CrateDB", () => {
+  const stream = (host: string, line: number): Given => ({
+    options: { cratedbUrl: `crate://${host}` },
+    places: { cratedbUrl: `relay.yaml:${line}` },
+  });
+  const settings = statusConfigs(stream("one", 3), stream("other", 6), stream("one", 9));
+  const hints = settings.map(({ reword }) => reword("Check CRATEDB_URL."));
+  const shared = "Check relay.yaml:3 or relay.yaml:9.";
+  assert.deepEqual(hints, [shared, "Check relay.yaml:6.", shared]);
 });
 
 Deno.test("statusConfig() names one worker, or the stream of all", () => {

@@ -53,3 +53,12 @@ Deno.test("rewordFor() leaves a variable that is set as it is", () => {
   const text = 'Write only the value: mongodb://host/, not "mongodb://host/" or MONGODB_URL=mongodb://host/.';
   assert.equal(rewordFor({ flags: { "mongodb-url": "MONGODB_URL=mongodb://a" } })(text), text);
 });
+
+Deno.test("rewordFor() names each origin of the URL of several streams, once", () => {
+  const at = (line: number): Given => ({
+    options: { cratedbUrl: "crate://a" },
+    places: { cratedbUrl: `relay.yaml:${line}` },
+  });
+  const [four, nine] = ["relay.yaml:4", "relay.yaml:9"];
+  assert.equal(rewordFor(at(4), at(9), at(4))(CRATEDB), `Check the host name in ${four} or ${nine}.`);
+});

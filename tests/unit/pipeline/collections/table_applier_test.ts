@@ -6,6 +6,8 @@ import { parseTypes } from "../../../../lib/mapping/designed_types.ts";
 import { QUIET } from "../../../../lib/util/log.ts";
 import { on, type TableWrite } from "../../../../lib/pipeline/status/events.ts";
 import { TableApplier, type TableApplierDeps } from "../../../../lib/pipeline/collections/table_applier.ts";
+import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
+import { UnusableTableError } from "../../../../lib/sink/table/unusable_table.ts";
 import type { Column } from "../../../../lib/mapping/column_tree.ts";
 import type { Row } from "../../../../lib/sink/table/row.ts";
 import { jsonBytes, jsonOfBytes } from "../../../../lib/util/json_writer.ts";
@@ -362,6 +364,25 @@ Deno.test("TableApplier stops before it deletes rows, and keeps one dead letter 
   assert.deepEqual(done, []);
   assert.ok(!dead.has("9"));
   assert.equal(dead.get("10"), "no room for 4711");
+});
+
+Deno.test("TableApplier reports the limit of dead letters, not that the last one cannot be saved", async () => {
+  const { deps } = applierOf({ refuses: () => true, limit: 0 });
+  const cause = new SinkError("Missing 'DML' privilege", { code: "4011" });
+  const deadLetters = { ...deps.deadLetters, add: () => Promise.reject(cause) };
+  await assert.rejects(new TableApplier({ ...deps, deadLetters }).apply([change({ n: 1 })]), {
+    name: "UserError",
+    message: /^More than 0 documents in succession cannot be stored/,
+    cause,
+  });
+});
+
+Deno.test("TableApplier blames no document, and deletes no row, if the table has become another one", async () => {
+  const { deps, done, dead } = applierOf({ refuses: () => true });
+  const error = new UnusableTableError("its partitions are other ones");
+  const columns = { ...deps.columns, load: () => Promise.reject(error) };
+  await assert.rejects(new TableApplier({ ...deps, columns }).apply([change({ n: 1 })]), error);
+  assert.deepEqual([done, [...dead]], [[], []]);
 });
 
 Deno.test("TableApplier logs no values of a document that goes to the dead letters, which have them", async () => {

@@ -15,7 +15,10 @@ Deno.test("leastHeadroom() is an hour, at least a tenth and at most half of the 
 const oplog = (headroom: number, isGrowing = false) => ({
   now: NOW,
   position: NOW - 24 * HOUR + headroom,
-  oplog: { oldest: NOW - 24 * HOUR, window: 24 * HOUR, isGrowing },
+  oplog: {
+    ...{ oldest: NOW - 24 * HOUR, window: 24 * HOUR, isGrowing },
+    ...!isGrowing && { fullWindow: 24 * HOUR },
+  },
 });
 
 /** The same, and this window of it, which is so many times as long once it is full. */
@@ -25,6 +28,12 @@ const growing = (times: number, headroom: number, window = 24 * HOUR) => ({
   oplog: { oldest: NOW - window, window, isGrowing: true, fullWindow: times * window },
 });
 
+/** The oplog of a day, of which MongoDB keeps so many hours. */
+const kept = (hours: number, headroom: number) => {
+  const context = oplog(headroom);
+  return { ...context, oplog: { ...context.oplog, fullWindow: hours * HOUR } };
+};
+
 for (
   const [what, pause, context, ends] of [
     ["while much headroom is left", {}, oplog(3 * HOUR), undefined],
@@ -33,6 +42,9 @@ for (
     ["while the oplog has dropped nothing, and its size is unknown", {}, oplog(0, true), undefined],
     ["while the oplog has dropped nothing, and is half full", {}, growing(2, HOUR), undefined],
     ["before an oplog that has dropped nothing is full", {}, growing(1.05, HOUR), true],
+    ["while MongoDB keeps the changes for a minimum time", {}, kept(72, 0), undefined],
+    ["before the minimum time is over", {}, kept(30, 0), undefined],
+    ["when the minimum time is nearly over", {}, kept(26, 0), true],
     ["of a small oplog in time", {}, growing(1.4, 0, MINUTE), true],
     ["if the oplog is unknown", {}, { ...oplog(0), oplog: undefined }, undefined],
     ["if the position is unknown", {}, { ...oplog(0), position: undefined }, undefined],

@@ -164,7 +164,7 @@ Deno.test("Steering ends the wait for a pause with the relay, which may end befo
 });
 
 Deno.test("Steering resumes before history is lost, also after MongoDB was away", async () => {
-  const reach = { oldest: T.t * 1_000 - 1, window: 3_600_000, isGrowing: false };
+  const reach = { oldest: T.t * 1_000 - 1, window: 3_600_000, isGrowing: false, fullWindow: 3_600_000 };
   const answers = [() => Promise.reject(new Error("no primary")), () => Promise.resolve(reach)];
   const { steering, clock, state, betweenTerms } = steered(JSON.stringify(PAUSE), {
     oplog: () => answers.shift()?.() ?? assert.fail("it is resumed"),

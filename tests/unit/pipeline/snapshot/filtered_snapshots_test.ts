@@ -4,6 +4,7 @@ import { type BsonValue, fieldsByName } from "../../../../lib/bson/bson.ts";
 import { FilteredSnapshots } from "../../../../lib/pipeline/snapshot/filtered_snapshots.ts";
 import type { FilteredSnapshot } from "../../../../lib/pipeline/snapshot/snapshot_state.ts";
 import { idDocument } from "../../../../lib/key/query_literal.ts";
+import { QUIET } from "../../../../lib/util/log.ts";
 import { usableTables } from "../../../support/usable_tables.ts";
 import { fakeClock } from "../../../support/fake_clock.ts";
 
@@ -23,14 +24,17 @@ const settled = async () => {
 /** Filtered snapshots of a collection whose documents 0 to `count` - 1 match each filter. */
 function relay(
   saved: readonly FilteredSnapshot[],
-  { count = 5, page = 2, snapshotRate = 0, error }: {
+  { count = 5, page = 2, snapshotRate = 0, error, errors = Infinity }: {
     count?: number;
     page?: number;
     snapshotRate?: number;
     error?: Error;
+    /** How many reads of keys fail. */
+    errors?: number;
   } = {},
 ) {
   const written: number[] = [];
+  const warned: unknown[] = [];
   const asked: (number | null)[] = [];
   const deleted = new Set<number>();
   const clock = fakeClock();
@@ -39,7 +43,7 @@ function relay(
   const filtered = new FilteredSnapshots(saved, {
     chunks: {
       keysMatching: (_namespace, _query, { after }) => {
-        if (error) return Promise.reject(error);
+        if (error && errors-- > 0) return Promise.reject(error);
         const last = after && BSON.deserialize(after)._id;
         asked.push(last);
         const from = last === null ? 0 : last + 1;
@@ -70,6 +74,7 @@ function relay(
     settings: { snapshotRate },
     signal: stop.signal,
     clock,
+    log: { ...QUIET, warn: (message, fields) => void warned.push([message, fields]) },
   });
   /** Runs slices until nothing is left. */
   const finish = async () => {
@@ -80,13 +85,13 @@ function relay(
       clock.pass(1_000);
     }
   };
-  return { filtered, written, asked, deleted, clock, tables, stop, finish };
+  return { filtered, written, warned, asked, deleted, clock, tables, stop, finish };
 }
 
 Deno.test("FilteredSnapshots reads the documents that match, each once, and is done", async () => {
   const { filtered, written, asked, finish } = relay([]);
   assert.equal(filtered.add(OPEN), "1");
-  assert.deepEqual(filtered.outcome("1"), { kind: "running", documents: 0 });
+  assert.deepEqual(filtered.outcome("1"), { kind: "running", documents: 0, isSlow: false });
   await finish();
   assert.deepEqual(written, [0, 1, 2, 3, 4]);
   assert.deepEqual(asked, [null, 1, 3]);
@@ -159,7 +164,9 @@ Deno.test("FilteredSnapshots goes on with the next one if MongoDB refuses a filt
   await settled();
   assert.deepEqual(refused.filtered.outcome("1"), {
     kind: "failed",
-    reason: "MongoDB cannot apply the filter to a document (ConversionFailure, code 241)",
+    reason:
+      "MongoDB cannot apply the filter to a document of shop.orders (ConversionFailure, code 241). To see the whole " +
+      "error, run the filter in MongoDB. Make it fit each document, for example with $type or onError.",
   });
   const { filtered, written, finish } = relay([]);
   filtered.add(OPEN);
@@ -197,4 +204,29 @@ Deno.test("FilteredSnapshots ends a request whose saved filter cannot be read, a
   assert.ok(outcome?.kind === "failed");
   assert.match(outcome.reason, /is not Extended JSON/);
   assert.equal(filtered.outcome("2")?.kind, "running");
+});
+
+Deno.test("FilteredSnapshots asks again with more time, and warns once, if MongoDB needs long for a filter", async () => {
+  const error = new MongoServerError({ message: "operation exceeded time limit", code: 50 });
+  const { filtered, clock, warned, written, finish } = relay([], { error, errors: 3 });
+  filtered.add(OPEN);
+  filtered.add({ ...OPEN, id: "2", collection: "users" });
+  for (let tries = 0; tries < 3; tries++) {
+    await settled();
+    assert.deepEqual(filtered.outcome("1"), { kind: "running", documents: 0, isSlow: true });
+    assert.deepEqual(filtered.outcome("2"), { kind: "running", documents: 0, isSlow: false });
+    clock.pass(5_000);
+  }
+  await settled();
+  assert.deepEqual(filtered.outcome("1"), { kind: "running", documents: 0, isSlow: false });
+  await finish();
+  assert.deepEqual(written, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
+  assert.deepEqual(warned, [[
+    "MongoDB needs long for the filter of a snapshot: it is asked again, with more time",
+    {
+      collection: "shop.orders",
+      request: "1",
+      hint: "Create an index for the filter. MongoDB runs $where for each document.",
+    },
+  ]]);
 });

@@ -175,6 +175,7 @@ Deno.test("eventRecorder() warns of a short oplog once, unless the oplog still g
     oldest: START - left,
     window: 100 * MINUTE,
     isGrowing,
+    fullWindow: 100 * MINUTE,
   });
   assert.deepEqual(record(seen(MINUTE)), []);
   assert.deepEqual(record(advanced(0), seen(MINUTE, true), seen(10 * MINUTE)), []);

@@ -136,7 +136,13 @@ Deno.test("StatusTracker counts events and rows, and has the progress of a snaps
 
 Deno.test("StatusTracker has the time that the oplog still reaches back to the position", () => {
   const { tracker, advanced } = setUp();
-  tracker.listen({ type: "oplogSeen", oldest: START - 3_600_000, window: 3_660_000, isGrowing: false });
+  tracker.listen({
+    type: "oplogSeen",
+    oldest: START - 3_600_000,
+    window: 3_660_000,
+    isGrowing: false,
+    fullWindow: 3_660_000,
+  });
   assert.equal(tracker.current.oplogHeadroom, null);
   advanced({ clusterTime: START - 60_000 });
   assert.equal(tracker.current.oplogHeadroom, 3_540_000);
@@ -146,7 +152,7 @@ Deno.test("StatusTracker has no headroom, and none below 0, once the oplog has m
   const { tracker, advanced } = setUp();
   advanced({ clusterTime: START - 60_000 });
   tracker.listen({ type: "historyLost" });
-  tracker.listen({ type: "oplogSeen", oldest: START, window: 0, isGrowing: false });
+  tracker.listen({ type: "oplogSeen", oldest: START, window: 0, isGrowing: false, fullWindow: 0 });
   assert.equal(tracker.current.oplogHeadroom, 0);
   assert.equal(columnsOf(tracker.current).oplog_headroom_s, 0);
 });
@@ -154,7 +160,7 @@ Deno.test("StatusTracker has no headroom, and none below 0, once the oplog has m
 Deno.test("StatusTracker has no headroom while the oplog has dropped nothing", () => {
   const { tracker, advanced } = setUp();
   advanced();
-  const reach = { oldest: START - 60_000, window: 60_000 };
+  const reach = { oldest: START - 60_000, window: 60_000, fullWindow: 60_000 };
   tracker.listen({ type: "oplogSeen", ...reach, isGrowing: true });
   assert.equal(tracker.current.oplogHeadroom, null);
   tracker.listen({ type: "oplogSeen", ...reach, isGrowing: false });
@@ -174,7 +180,13 @@ Deno.test("StatusTracker keeps an outage's error while it lasts, and the one tha
 
 Deno.test("columnsOf() adds rows up, and has the headroom in seconds", () => {
   const { tracker, advanced } = setUp();
-  tracker.listen({ type: "oplogSeen", oldest: START - 90_400, window: 90_400, isGrowing: false });
+  tracker.listen({
+    type: "oplogSeen",
+    oldest: START - 90_400,
+    window: 90_400,
+    isGrowing: false,
+    fullWindow: 90_400,
+  });
   tracker.listen({
     type: "tableWritten",
     namespace: ORDERS,

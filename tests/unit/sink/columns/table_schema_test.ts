@@ -6,7 +6,7 @@ import type { Result, Transport } from "../../../../lib/sink/connection/transpor
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
 import { columnTree, typeText } from "../../../../lib/sink/table/column_definition.ts";
 import { TableSchema } from "../../../../lib/sink/columns/table_schema.ts";
-import type { LogFields, Logger } from "../../../../lib/util/log.ts";
+import { type LogFields, type Logger, QUIET } from "../../../../lib/util/log.ts";
 
 const of = (kind: Kind): Column => ({ kind });
 const object = (children: Readonly<Record<string, Column>> = {}): Column => ({
@@ -294,3 +294,17 @@ for (
     await schema.load();
   });
 }
+
+Deno.test("TableSchema.load() refuses the table after a rebuild has given it other partitions", async () => {
+  const definition = (key: string, rest = "") =>
+    `CREATE TABLE "doc"."t" (\n   "oid" TEXT NOT NULL,\n   "part" TEXT NOT NULL,\n   "data" OBJECT(DYNAMIC),\n` +
+    `   PRIMARY KEY (${key})\n)${rest}`;
+  const options = { table: { schema: "doc", name: "t" }, inferred: false, log: QUIET } as const;
+  const schema = new TableSchema(new FakeTable(), { ...options, partitions: "none" });
+  await schema.load(definition('"oid"'));
+  await assert.rejects(schema.load(definition('"oid", "part"', '\nPARTITIONED BY ("part")')), {
+    name: "UnusableTableError",
+    message: /`oid` is not its primary key/,
+    hint: /run rebuild DATABASE\.COLLECTION with its options/,
+  });
+});

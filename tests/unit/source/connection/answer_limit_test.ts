@@ -7,6 +7,7 @@ import { CausalReader } from "../../../../lib/source/connection/causal_reader.ts
 import { changeStream } from "../../../../lib/source/stream/change_stream.ts";
 import { connectDeployment } from "../../../../lib/source/connection/deployment.ts";
 import { OverdueError } from "../../../../lib/source/connection/mongodb_errors.ts";
+import { DocumentReader } from "../../../../lib/source/documents/documents.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import { featureTrial } from "../../../../lib/source/stream/open_stream.ts";
 import { OutageTracker, SILENT_MS } from "../../../../lib/util/outage.ts";
@@ -234,6 +235,24 @@ for (
     await page;
   });
 }
+
+Deno.test("DocumentReader returns a query that MongoDB needs too long for, which is no outage", async () => {
+  await using stack = new AsyncDisposableStack();
+  const limits: unknown[] = [];
+  const { deployment } = await connected(({ find, maxTimeMS }) => {
+    if (!find) return undefined;
+    limits.push(maxTimeMS);
+    return { ok: 0, code: 50, codeName: "MaxTimeMSExpired", errmsg: "operation exceeded time limit" };
+  }, stack);
+  const { outages, reported } = watched();
+  const shutdown = new Shutdown(new AbortController().signal);
+  const reader = stack.use(new CausalReader(deployment.route(), { retryFor: 60_000, shutdown, outages }));
+  const documents = new DocumentReader(reader, { for: () => ({ transform: [], key: "_id" }), size: 10 });
+  const keys = () => documents.keysMatching(ORDERS, { $where: "slow()" }, { after: null, atMost: 10 });
+  for (let tries = 0; tries < 2; tries++) await assert.rejects(keys(), { code: 50 });
+  assert.deepEqual(limits, [30_000, 60_000]);
+  assert.deepEqual(reported, []);
+});
 
 const MEGABYTE = 2 ** 20;
 

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { BSON, type MongoClient, MongoServerError } from "mongodb";
-import { filledShare, oldestEntry, OplogHiddenError } from "../../../../lib/source/stream/oplog.ts";
+import {
+  filledShare,
+  minRetention,
+  oldestEntry,
+  OplogHiddenError,
+} from "../../../../lib/source/stream/oplog.ts";
 import { directRoute } from "../../../../lib/source/connection/route.ts";
 
 const ts = new BSON.Timestamp({ t: 1_800_000_000, i: 1 });
@@ -37,4 +42,17 @@ Deno.test("filledShare() is the size by the maximum size; unknown without sizes 
   assert.equal(await shareOf(() => Promise.reject(hidden)), undefined);
   const away = new Error("no primary");
   await assert.rejects(shareOf(() => Promise.reject(away)), away);
+});
+
+Deno.test("minRetention() is in milliseconds; 0 if none is set; unknown without a status or the right to ask", async () => {
+  const retentionOf = (command: () => Promise<object>) =>
+    minRetention(directRoute({ db: () => ({ command }) } as unknown as MongoClient));
+  const answering = (answer: object) => retentionOf(() => Promise.resolve(answer));
+  assert.equal(await answering({ oplogTruncation: { oplogMinRetentionHours: 0.5 } }), 1_800_000);
+  assert.equal(await answering({ oplogTruncation: {} }), 0);
+  assert.equal(await answering({}), undefined);
+  const hidden = new MongoServerError({ message: "not authorized", code: 13 });
+  assert.equal(await retentionOf(() => Promise.reject(hidden)), undefined);
+  const away = new Error("no primary");
+  await assert.rejects(retentionOf(() => Promise.reject(away)), away);
 });
