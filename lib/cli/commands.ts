@@ -183,7 +183,11 @@ const RUNNING: Readonly<Record<keyof typeof OPTIONS, Omit<Command, "options">>> 
     tidiesUp: true,
     run: async (given, context) => {
       const { runPlan } = await import("./run_plan.ts");
-      return await forEachStream(given, context, (each, own) => runPlan(planConfig(each), own));
+      return await forEachStream(
+        given,
+        context,
+        (each, own, name) => runPlan({ ...planConfig(each), name }, own),
+      );
     },
   },
   "status": {

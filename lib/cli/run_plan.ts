@@ -1,5 +1,6 @@
 /** Runs `check` and `plan`, and prints their results. */
 import type { checkConfig, planConfig } from "../config/config.ts";
+import type { RelaySettings } from "../pipeline/settings.ts";
 import type { Reword } from "../config/origins.ts";
 import type { Finding } from "../pipeline/status/finding.ts";
 import { check } from "../plan/check.ts";
@@ -20,6 +21,10 @@ const rewordedBy = (reword: Reword) => (finding: Finding): Finding => ({
   ...finding.hint !== undefined && { hint: reword(finding.hint) },
 });
 
+/** @param name of the stream in its file */
+const titleOf = ({ scope }: Pick<RelaySettings, "scope">, name: string | undefined): string =>
+  name === undefined ? `${scope}` : `${name}: ${scope}`;
+
 export async function runCheck(
   { relay, failOn, output, name, reword, ...context }: ReturnType<typeof checkConfig> & {
     /** Of the stream in its file. */
@@ -28,21 +33,22 @@ export async function runCheck(
   { signal, print }: Omit<RunContext, "columns">,
 ): Promise<number> {
   const findings = (await check(relay, { ...context, signal })).map(rewordedBy(reword));
-  const scope = `${relay.scope}`;
-  const title = name === undefined ? scope : `${name}: ${scope}`;
-  if (output === "json") print(JSON.stringify({ stream: name, scope, findings }));
-  else print(`${title}\n${checkText(findings)}`);
+  if (output === "json") print(JSON.stringify({ stream: name, scope: `${relay.scope}`, findings }));
+  else print(`${titleOf(relay, name)}\n${checkText(findings)}`);
   return findings.some(({ level }) => level === "wrong" || level === failOn) ? NOT_WELL : 0;
 }
 
 export async function runPlan(
-  settings: ReturnType<typeof planConfig>,
+  { name, ...settings }: ReturnType<typeof planConfig> & { readonly name?: string | undefined },
   { signal, columns, print }: RunContext,
 ): Promise<number> {
   const { findings, ...others } = await plan(settings, { signal });
   const planned = { findings: findings.map(rewordedBy(settings.reword)), ...others };
-  if (settings.output === "json") print(JSON.stringify(planned));
-  else print(settings.output === "sql" ? planSql(planned) : planText(planned, columns ?? Infinity));
+  const title = titleOf(settings.relay, name);
+  if (settings.output === "json") {
+    print(JSON.stringify({ stream: name, scope: `${settings.relay.scope}`, ...planned }));
+  } else if (settings.output === "sql") print(`-- ${title}\n${planSql(planned)}`);
+  else print(`${title}\n${planText(planned, columns ?? Infinity)}`);
   const wrong = planned.findings.filter(({ level }) => level === "wrong");
   if (settings.tables === "create" && wrong.some(({ probe }) => probe === "tables")) return CONFLICT;
   return wrong.length > 0 ? NOT_WELL : 0;
