@@ -144,9 +144,7 @@ async function run(connections: Connections, settings: StreamSettings, context: 
       } else if (!isEndedBy(replaced, error) && !(position && isEndedBy(signal, error))) {
         throw error;
       } else if (position) {
-        log.warn(
-          "Stopped while a batch was being applied: the next start resumes from the position saved before",
-        );
+        log.warn("Stopped without finishing a batch: the next start resumes from the saved position");
       }
     }
     failed.signal.throwIfAborted();
