@@ -38,7 +38,7 @@ export function parseCommandLine(args: readonly string[], width: number): Parsed
 
 const HELP: readonly string[] = ["--help", "-h"];
 
-/** Of two words, only the first is given. */
+/** The error for a command of two words without its second one. */
 function incomplete(first: string): UsageError {
   const seconds = Object.keys(COMMANDS).flatMap((name) =>
     name.startsWith(`${first} `) ? [name.slice(first.length + 1)] : []

@@ -40,7 +40,7 @@ export async function runCtl(
   return asked.request.state === "done" ? 0 : isOver ? NOT_DONE : TIMED_OUT;
 }
 
-/** Whether the answer is all that the request is for, so that `ctl` waits for it. */
+/** Whether the request only asks for an answer: then `ctl` waits for it. */
 const isAnswered = ({ verb, arguments: { action } }: Pick<ControlRequest, "verb" | "arguments">): boolean =>
   verb === "letters" && (action === "list" || action === "show");
 

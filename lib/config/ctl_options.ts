@@ -25,7 +25,7 @@ const REQUEST = {
   timeout: { type: "duration", default: "1h", help: "Time to wait at most; then the exit code is 4" },
   expires: {
     type: "duration",
-    // The time of the end must be one that CrateDB can store.
+    // CrateDB must be able to store the time of expiry.
     within: ["1s", "8760h"],
     default: "1h",
     help: "Time until a request expires that no relay has begun",

@@ -238,7 +238,7 @@ const KINDS: Readonly<Record<string, string>> = {
   min_length: "a text",
 };
 
-/** Keys whose values may have secrets, as a whole file may. */
+/** Keys whose values may contain secrets. A whole file may, too. */
 const HAS_SECRETS: ReadonlySet<unknown> = new Set([
   ...Object.keys(SERVERS),
   ...Object.entries(FILE_PROCESS).flatMap(([key, option]) => "secret" in option ? [key] : []),

@@ -39,10 +39,8 @@ function collectionText(plan: CollectionPlan, width: number): string {
   }
   const rows = plan.paths.map((each) => pathRow(each, documents));
   const lines = [
-    `${number(documents)} documents; ${number(plan.sampled)} sampled have ${
-      number(plan.averageBytes)
-    } bytes on ` +
-    `average, ${number(plan.largestBytes)} at most`,
+    `${number(documents)} documents; ${number(plan.sampled)} sampled have ` +
+    `${number(plan.averageBytes)} bytes on average, ${number(plan.largestBytes)} at most`,
     ...textTable({ header: ["path", "types", "column", "to overflow"], rows }, width - 2),
     `${columns.used} of ${columns.limit} columns`,
     overflowing > 0 && `Rows with an overflow: ${part(overflowing, documents)}`,

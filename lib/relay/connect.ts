@@ -1,7 +1,7 @@
 /** What the streams of a process share: connections, MongoDB's clock and the limit of the heap. */
 import { Heartbeat } from "../pipeline/status/heartbeat.ts";
 import type { Emit } from "../pipeline/status/events.ts";
-import { garbageLimit, type MemoryBudget, memoryBudget } from "../util/garbage.ts";
+import { garbageLimit, type MemoryBudget } from "../util/garbage.ts";
 import type { MemoryShares, RelaySettings } from "../pipeline/settings.ts";
 import { openTransport, sinkDescription } from "../sink/connection/open_transport.ts";
 import type { Transport } from "../sink/connection/transport.ts";
@@ -13,7 +13,7 @@ import type { Route } from "../source/connection/route.ts";
 import { type ServerClock, serverClock } from "../source/connection/cluster_time.ts";
 import { type FeatureTrial, featureTrial } from "../source/stream/open_stream.ts";
 import { type Clock, SYSTEM_CLOCK } from "../util/clock.ts";
-import { shared } from "../util/concurrency.ts";
+import { Semaphore, shared } from "../util/concurrency.ts";
 import type { Logger } from "../util/log.ts";
 import { type Liveness, OutageTracker, type System } from "../util/outage.ts";
 import { Shutdown } from "../util/shutdown.ts";
@@ -104,7 +104,7 @@ export class ConnectionPool implements AsyncDisposable {
       mongodbOutages,
       ...connected,
       heartbeat,
-      memory: memoryBudget({ inFlightBytes }, this.#garbage),
+      memory: { inFlight: new Semaphore(inFlightBytes), garbage: this.#garbage },
       clock,
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
     };

@@ -5,7 +5,7 @@
 import process from "node:process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Semaphore } from "./concurrency.ts";
+import type { Semaphore } from "./concurrency.ts";
 
 /** If most of the limit is live data, the next collection waits until a third is garbage. */
 const GROWTH = 1.5;
@@ -43,15 +43,10 @@ export function garbageLimit(limit: number, heap: typeof V8_HEAP = V8_HEAP) {
   };
 }
 
-/** The memory of a stream. */
+/** Limits the memory of a stream. */
 export interface MemoryBudget {
-  /** Bytes of JSON in its statements that are being sent. A stream whose sink is away may use up its own for long. */
+  /** Bytes of JSON in its statements that are being sent. While its sink is away, a stream may use up all of its own. */
   readonly inFlight: Semaphore;
   /** Of the process, which all streams share. */
   readonly garbage: ReturnType<typeof garbageLimit>;
 }
-
-export const memoryBudget = (
-  { inFlightBytes }: Record<"inFlightBytes", number>,
-  garbage: MemoryBudget["garbage"],
-): MemoryBudget => ({ inFlight: new Semaphore(inFlightBytes), garbage });

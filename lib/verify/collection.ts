@@ -89,7 +89,7 @@ export async function openCollection(namespace: Namespace, deps: VerifyDeps): Pr
   const schema = names.metadataSchema;
   const read = (streams: readonly string[]) =>
     Promise.all(streams.map((stream) => readPosition(transport, { schema, stream })));
-  // Others have written to the table before.
+  // Streams that no relay follows any more may have written to the table, too.
   const held = (await read(writers)).flatMap((each) => each?.isHeld ? [each.stream] : []);
   const streams = streamsAmong(held.length > 0 ? held : writers, runsIn ?? names.stream);
   const stream = wholeOf(streams);

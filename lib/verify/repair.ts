@@ -15,7 +15,7 @@ import { type Namespace, namespaceText } from "../util/namespace.ts";
 import type { Passing } from "./result.ts";
 
 const POLL_INTERVAL_MS = 100;
-/** A lease that was held lapses for a moment if its renewal is late. For longer, its relay has ended. */
+/** A lease lapses for a moment if its renewal is late. If it lapses for longer, its relay has ended. */
 const LAPSE_MS = 5_000;
 
 interface RelayWatchOptions {
@@ -37,7 +37,7 @@ export function relayWatch({ read, settle, runsIn, clock, signal }: RelayWatchOp
 
   const areHeld = (positions: readonly (SavedPosition | undefined)[]): boolean => {
     const now = clock.monotonic();
-    if (positions.every((each) => each?.isHeld || each && each.stream === runsIn)) heldAt = now;
+    if (positions.every((each) => each && (each.isHeld || each.stream === runsIn))) heldAt = now;
     return now - heldAt < LAPSE_MS;
   };
 

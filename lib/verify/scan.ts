@@ -37,7 +37,7 @@ export async function scan(deps: ScanDeps): Promise<Scanned> {
   return { documents: sum("documents"), overflowed: sum("overflowed"), rows };
 }
 
-/** CrateDB takes larger limits for other ones. */
+/** CrateDB misreads larger limits. */
 const MAX_SAMPLE = 2 ** 31 - 1;
 
 /** Compares `wanted` documents and as many rows, which both servers choose at random. */

@@ -24,8 +24,9 @@ import {
   unmatchedText,
 } from "../source/documents/unmatched.ts";
 import { SYSTEM_CLOCK as clock } from "../util/clock.ts";
+import { Semaphore } from "../util/concurrency.ts";
 import { messageOf, UsageError } from "../util/errors.ts";
-import { garbageLimit, memoryBudget } from "../util/garbage.ts";
+import { garbageLimit } from "../util/garbage.ts";
 import type { Logger } from "../util/log.ts";
 import type { Namespace } from "../util/namespace.ts";
 import { type OutageEvent, OutageTracker } from "../util/outage.ts";
@@ -88,7 +89,7 @@ export async function verify(
     clock,
     splitter: rangeSplitter(bulkReader, { lanes: LANES, log }),
     rate: new SnapshotRate({ rate: settings.rate, readers: LANES, clock }),
-    memory: memoryBudget({ inFlightBytes: LANES * relay.replyBytes }, garbageLimit(relay.heapBytes)),
+    memory: { inFlight: new Semaphore(LANES * relay.replyBytes), garbage: garbageLimit(relay.heapBytes) },
   };
   const record = outcomeRecorder(new EventLog(raw, names.metadataSchema), { log, emit });
   while (true) {

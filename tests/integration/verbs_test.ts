@@ -178,7 +178,7 @@ cratedbTest("letters are listed, retried after the column was corrected, and dis
   await request(context, "early", "letters", { action: "retry" });
   assert.equal(
     await ends(context, "early"),
-    "Stored 0 of 120 dead letters. 120 stay, with the error of this try.",
+    "Stored 0 of 120 dead letters. 120 stay, with the error of this attempt.",
   );
   await request(context, "discard", "letters", { action: "discard", oid: ["118", "119"] });
   assert.equal(await ends(context, "discard"), "Discarded 2 dead letters.");

@@ -245,7 +245,7 @@ export class TableApplier {
     if (columns.version !== version) return undefined;
     return await this.#timed("write", async () => {
       const { refused, ...written } = await writeRows(writer, rows);
-      // Before rows are deleted: if the table has become another one, it refuses rows for no fault of theirs.
+      // Before rows are deleted: a table that was rebuilt may have refused rows that are not at fault.
       await columns.load();
       if (columns.version !== version) return undefined;
       const errors = new Map(refused.map(({ oid, error, reason }) => [oid, { error, reason }]));

@@ -81,7 +81,7 @@ async function retry({ collection, oid }: Selection, context: VerbContext): Prom
   }
   const left = tried - stored;
   return `Stored ${stored} of ${lettersText(tried)}.` +
-    (left > 0 ? ` ${left} ${left === 1 ? "stays" : "stay"}, with the error of this try.` : "");
+    (left > 0 ? ` ${left} ${left === 1 ? "stays" : "stay"}, with the error of this attempt.` : "");
 }
 
 async function retryPage(

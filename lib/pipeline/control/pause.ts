@@ -39,9 +39,8 @@ export function endOfPause(
     return { resumes: true, why: `The pause was to end at ${new Date(resumeAt).toISOString()}.` };
   }
   const window = oplog?.fullWindow;
-  if (position === undefined || !oplog || window === undefined) return undefined;
-  const headroom = headroomAt(position, oplog) ?? Infinity;
-  if (headroom >= leastHeadroom(window)) return undefined;
+  const headroom = oplog && position !== undefined ? headroomAt(position, oplog) : undefined;
+  if (window === undefined || headroom === undefined || headroom >= leastHeadroom(window)) return undefined;
   const why = `MongoDB drops the changes after the position in ${durationText(headroom)}, of an oplog of ${
     durationText(window)
   }.`;

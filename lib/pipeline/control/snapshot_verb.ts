@@ -120,7 +120,7 @@ async function readMatching(
       if (!outcome) return undefined;
       const text = documentsText(outcome.documents);
       if (outcome.kind === "running") {
-        progress(outcome.isSlow ? `${text}; MongoDB needs long for the filter` : text);
+        progress(outcome.isSlow ? `${text}; MongoDB takes long to apply the filter` : text);
         return undefined;
       }
       progress(text);
@@ -136,7 +136,7 @@ async function readMatching(
 
 const documentsText = (count: number): string => `${count} document${count === 1 ? "" : "s"}`;
 
-/** Begins between two batches, then looks until it gets a message. If the request is cancelled, undoes what it has begun. */
+/** Begins between two batches, then looks until it gets a message. If the request is cancelled, undoes what it began. */
 async function until(
   begin: (loop: BetweenBatches) => Promise<void>,
   look: (loop: BetweenBatches) => Promise<string | undefined>,

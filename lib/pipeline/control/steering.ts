@@ -91,7 +91,7 @@ export class Steering {
       },
       between: (task) => this.#queued(this.#between, task, signal),
       undo: (task) => {
-        const text = "What a cancelled request has begun goes on";
+        const text = "What a cancelled request began was not undone";
         this.#queued(this.#between, task, new AbortController().signal)
           .catch((error) => deps.log.warn(text, { error: messageOf(error) }));
       },
@@ -212,7 +212,7 @@ export class Steering {
     await unlessAborted(this.#quiet.promise, signal);
   }
 
-  /** Does nothing if a request replaces the pause of now in the meantime. */
+  /** Does nothing if another request has replaced the pause that ends. */
   async #resume(why: string, ended = this.#pause): Promise<void> {
     await this.#changes.run(async () => {
       if (this.#pause !== ended) return;

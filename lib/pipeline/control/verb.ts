@@ -91,7 +91,7 @@ export interface ControlledStream {
    * loop, and while the stream is paused: so only long verbs call it.
    */
   between<Result>(task: (loop: BetweenBatches) => Promise<Result>): Promise<Result>;
-  /** Runs a task between two batches later, also after its request has ended. It is forgotten if the relay ends before. */
+  /** Runs a task between two later batches, even after its request has ended; never if the relay ends first. */
   undo(task: (loop: BetweenBatches) => Promise<void>): void;
   /** Ends the term of the loop in order, runs a task, then begins another term; or stays paused. */
   apart<Result>(task: (parts: BetweenTerms) => Promise<Result>): Promise<Result>;

@@ -34,7 +34,7 @@ export type FilteredOutcome =
   | {
     readonly kind: "running";
     readonly documents: number;
-    /** Whether MongoDB needs long to find the next documents. */
+    /** Whether MongoDB takes long to find the next documents. */
     readonly isSlow: boolean;
   }
   | { readonly kind: "failed"; readonly reason: string };
@@ -51,7 +51,7 @@ export class FilteredSnapshots {
   readonly #outcomes = new Map<string, FilteredOutcome>();
   /** Keys of the first one that are not written; undefined while they are being read. */
   #keys: Chunk | undefined;
-  /** Whether MongoDB needs long to find these keys. */
+  /** Whether MongoDB takes long to find these keys. */
   #isSlow = false;
   #rate: SnapshotRate | undefined;
   /** For requests without a rate. */
@@ -184,10 +184,13 @@ export class FilteredSnapshots {
       for (let tries = 0; isFirst(); tries++) {
         const keys = await chunks.keysMatching(namespace, query, options).catch(undefinedIf(isTimeOver));
         if (!isFirst()) return;
-        this.#keys = keys;
-        if (!keys && !this.#isSlow) this.#warnOfTime(id, namespace);
-        this.#isSlow = !keys;
-        if (keys) return;
+        if (keys) {
+          this.#keys = keys;
+          this.#isSlow = false;
+          return;
+        }
+        if (!this.#isSlow) this.#warnOfTime(id, namespace);
+        this.#isSlow = true;
         await backoff(tries, signal, clock);
       }
     } catch (error) {
@@ -197,7 +200,7 @@ export class FilteredSnapshots {
 
   #warnOfTime(id: string, namespace: Namespace): void {
     this.#deps.log.warn(
-      "MongoDB needs long for the filter of a snapshot: it is asked again, with more time",
+      "MongoDB takes long to apply the filter of a snapshot: retrying with more time",
       {
         collection: namespaceText(namespace),
         request: id,
@@ -207,17 +210,16 @@ export class FilteredSnapshots {
   }
 }
 
-/** The limit of an answer was reached, and is longer for the next one. */
+/** Whether the time limit was exceeded. It rises with each attempt. */
 const isTimeOver = (error: unknown): boolean => hasCode(error, MongodbCode.MaxTimeMSExpired);
 
 /** Without MongoDB's message, which may quote values of the document. */
-const reasonOf = (error: unknown, namespace: Namespace): string =>
-  isRefusal(error)
-    ? `MongoDB cannot apply the filter to a document of ${namespaceText(namespace)} (${
-      codeText(error)
-    }). To see the ` +
-      "whole error, run the filter in MongoDB. Make it fit each document, for example with $type or onError."
-    : messageOf(error);
+function reasonOf(error: unknown, namespace: Namespace): string {
+  if (!isRefusal(error)) return messageOf(error);
+  const place = `a document of ${namespaceText(namespace)} (${codeText(error)})`;
+  return `MongoDB cannot apply the filter to ${place}. To see the whole error, run the filter in MongoDB. ` +
+    "Make it fit each document, for example with $type or onError.";
+}
 
 const bytesOf = (hex: string | null) => hex === null ? null : bytesFromHex(hex);
 

@@ -18,13 +18,13 @@ interface OplogWatchDeps {
 
 const INTERVAL_MS = 60_000;
 
-/** After a refusal, the privilege may be granted. */
+/** The privilege may be granted after a refusal. */
 const REFUSED_MS = 3_600_000;
 
 /** Reads the oplog of a stream. @throws OplogHiddenError if MongoDB does not allow it */
 export type OplogReader = () => Promise<OplogReach>;
 
-/** Make one for each stream: it remembers what the user may not read, so that MongoDB is not asked for it each time. */
+/** Make one for each stream: it remembers what the user may not read, so it does not ask MongoDB for that each time. */
 export function oplogReader({ route, mongodbClock, clock }: {
   readonly route: Route;
   readonly mongodbClock: Pick<ServerClock, "now">;
@@ -42,7 +42,7 @@ export function oplogReader({ route, mongodbClock, clock }: {
   };
 }
 
-/** The last answer, for so many milliseconds; undefined for an hour if it was refused. */
+/** Repeats an answer for `forMs` milliseconds, and a refusal (undefined) for an hour. */
 function remembered<Answer>(
   ask: () => Promise<Answer | undefined>,
   { clock, forMs }: { readonly clock: Pick<Clock, "monotonic">; readonly forMs: number },

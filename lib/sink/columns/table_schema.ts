@@ -47,7 +47,7 @@ interface TableSchemaOptions {
   readonly log: Logger;
   /** Columns that statements write to, e.g. `["oid", "data", "overflow"]`. @default {[]} */
   readonly needed?: readonly string[];
-  /** The partitions for which statements are. @default {any} */
+  /** The partitions that statements expect. @default {any} */
   readonly partitions?: PartType | "none";
   readonly onAdded?: (columns: number) => void;
 }

@@ -140,7 +140,7 @@ const typeIn = (columns: readonly DefinedColumn[], wanted: string): string | und
 const partitionsOf = (definition: string, columns: readonly DefinedColumn[]) =>
   partitionsIn(definition, typeIn(columns, "part"));
 
-/** What is wrong if the statements of a relay are for a table with these partitions. */
+/** Faults of the key, if the statements of a relay expect these partitions. */
 export function keyFaults(
   definition: string,
   columns: readonly DefinedColumn[],

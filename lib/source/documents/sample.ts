@@ -100,7 +100,7 @@ export function sizesOf(reader: Pick<CausalReader, "read">) {
     return shared(asked, namespaceText(namespace), () => ask(namespace));
   }
 
-  /** Returns an answer once that is kept, or asks: later, the name may have another collection. */
+  /** Returns the kept answer and drops it, or asks: later, another collection may have the name. */
   function take(namespace: Namespace): Promise<number | undefined> {
     const answer = asked.get(namespaceText(namespace));
     asked.delete(namespaceText(namespace));

@@ -1,4 +1,5 @@
 import { MongoServerError, ReadPreference } from "mongodb";
+import { undefinedIf } from "../../util/errors.ts";
 import { isNotAllowed, isRefusal } from "../connection/mongodb_errors.ts";
 import type { Route } from "../connection/route.ts";
 
@@ -53,7 +54,7 @@ export async function filledShare(route: Route): Promise<number | undefined> {
     const share = Number(sizes?.size) / Number(sizes?.maxSize);
     return share > 0 && share < Infinity ? share : undefined;
   } catch (error) {
-    return ifRefused(error);
+    return unlessRefused(error);
   }
 }
 
@@ -74,11 +75,10 @@ export async function minRetention({ client }: Route): Promise<number | undefine
     const { oplogTruncation } = await client.db("admin").command(command, { readPreference, signal });
     return oplogTruncation && HOUR_MS * Number(oplogTruncation.oplogMinRetentionHours ?? 0);
   } catch (error) {
-    return ifRefused(error);
+    return unlessRefused(error);
   }
 }
 
-function ifRefused(error: unknown): undefined {
-  if (error instanceof MongoServerError && (isNotAllowed(error) || isRefusal(error))) return undefined;
-  throw error;
-}
+const unlessRefused = undefinedIf((error) =>
+  error instanceof MongoServerError && (isNotAllowed(error) || isRefusal(error))
+);

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { type Document, type MongoClient, MongoServerError } from "mongodb";
 import { eventually } from "../../../dev/servers/eventually.ts";
 import { relayConfig } from "../../../lib/config/relay_settings.ts";
-import { garbageLimit, memoryBudget } from "../../../lib/util/garbage.ts";
+import { Semaphore } from "../../../lib/util/concurrency.ts";
+import { garbageLimit } from "../../../lib/util/garbage.ts";
 import type { RelayEvent } from "../../../lib/pipeline/status/events.ts";
 import { StatusTracker } from "../../../lib/pipeline/status/status_tracker.ts";
 import type { Connections } from "../../../lib/relay/connect.ts";
@@ -98,7 +99,7 @@ function setUp(
         return { [Symbol.dispose]() {} };
       },
     },
-    memory: memoryBudget(settings, garbageLimit(settings.heapBytes)),
+    memory: { inFlight: new Semaphore(settings.inFlightBytes), garbage: garbageLimit(settings.heapBytes) },
     clock,
     async [Symbol.asyncDispose]() {},
   };

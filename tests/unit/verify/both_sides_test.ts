@@ -3,7 +3,8 @@ import { BSON } from "mongodb";
 import { BsonType, fieldsByName } from "../../../lib/bson/bson.ts";
 import { jsonOf } from "../../../lib/mapping/bson_to_json.ts";
 import type { FoundRow } from "../../../lib/sink/table/row_reader.ts";
-import { garbageLimit, memoryBudget } from "../../../lib/util/garbage.ts";
+import { Semaphore } from "../../../lib/util/concurrency.ts";
+import { garbageLimit } from "../../../lib/util/garbage.ts";
 import { bothSides } from "../../../lib/verify/both_sides.ts";
 import type { Collection } from "../../../lib/verify/collection.ts";
 
@@ -25,7 +26,7 @@ for (const [inFlightBytes, most] of [[1_000, 3], [300, 2], [100, 1]] as const) {
     let [running, seen] = [0, 0];
     const documents = [1, 2, 3].map(documentOf);
     const collection = {
-      memory: memoryBudget({ inFlightBytes }, garbageLimit(Infinity)),
+      memory: { inFlight: new Semaphore(inFlightBytes), garbage: garbageLimit(Infinity) },
       own: { omit: [] },
       clock: { now: () => 0 },
       rows: {

@@ -4,7 +4,8 @@ import type { Namespace } from "../../../../lib/util/namespace.ts";
 import { type Emit, on } from "../../../../lib/pipeline/status/events.ts";
 import { Scope } from "../../../../lib/source/documents/scope.ts";
 import type { CollectionSettings, RelaySettings } from "../../../../lib/pipeline/settings.ts";
-import { garbageLimit, memoryBudget } from "../../../../lib/util/garbage.ts";
+import { Semaphore } from "../../../../lib/util/concurrency.ts";
+import { garbageLimit } from "../../../../lib/util/garbage.ts";
 import { Collections } from "../../../../lib/pipeline/collections/collections.ts";
 import { POSTGRESQL } from "../../../../lib/sink/sql/dialect.ts";
 import { SinkError } from "../../../../lib/sink/connection/sink_error.ts";
@@ -108,7 +109,7 @@ class FakeSink implements Transport {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-const MEMORY = memoryBudget({ inFlightBytes: 2 ** 20 }, garbageLimit(2 ** 30));
+const MEMORY = { inFlight: new Semaphore(2 ** 20), garbage: garbageLimit(2 ** 30) };
 
 interface Given extends Partial<RelaySettings>, Partial<CollectionSettings> {
   readonly part?: StreamPart;

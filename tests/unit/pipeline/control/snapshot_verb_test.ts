@@ -232,7 +232,7 @@ Deno.test("snapshot with a filter keeps the types of its values, and ends as its
   failing.end({ kind: "running", documents: 3, isSlow: true });
   failing.clock.pass(1_000);
   await failing.waits();
-  assert.equal(failing.told.at(-1), "3 documents; MongoDB needs long for the filter");
+  assert.equal(failing.told.at(-1), "3 documents; MongoDB takes long to apply the filter");
   failing.end({ kind: "failed", reason: "no such operator" });
   failing.clock.pass(1_000);
   await assert.rejects(failed, /The snapshot was not finished: no such operator/);

@@ -206,7 +206,7 @@ Deno.test("FilteredSnapshots ends a request whose saved filter cannot be read, a
   assert.equal(filtered.outcome("2")?.kind, "running");
 });
 
-Deno.test("FilteredSnapshots asks again with more time, and warns once, if MongoDB needs long for a filter", async () => {
+Deno.test("FilteredSnapshots asks again with more time, and warns once, if MongoDB takes long to apply a filter", async () => {
   const error = new MongoServerError({ message: "operation exceeded time limit", code: 50 });
   const { filtered, clock, warned, written, finish } = relay([], { error, errors: 3 });
   filtered.add(OPEN);
@@ -222,7 +222,7 @@ Deno.test("FilteredSnapshots asks again with more time, and warns once, if Mongo
   await finish();
   assert.deepEqual(written, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
   assert.deepEqual(warned, [[
-    "MongoDB needs long for the filter of a snapshot: it is asked again, with more time",
+    "MongoDB takes long to apply the filter of a snapshot: retrying with more time",
     {
       collection: "shop.orders",
       request: "1",
